@@ -1,0 +1,1 @@
+//! parse, lower, check, expand.

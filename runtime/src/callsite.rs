@@ -1,0 +1,190 @@
+//! What is known of an annotated function at compile time: one static per function.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Which attribute made the span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `#[workflow]`
+    Workflow,
+    /// `#[scheduled]`
+    Scheduled,
+    /// `#[node]`
+    Node,
+    /// `#[sandbox]`
+    Sandbox,
+    /// `#[delegate]`
+    Delegate,
+    /// `#[llm]`
+    Llm,
+    /// `#[tool]`
+    Tool,
+    /// `#[retriever]`
+    Retriever,
+    /// `#[agent]`
+    Agent,
+    /// `#[evaluator]`
+    Evaluator,
+}
+
+impl Kind {
+    /// The word of the attribute.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflow",
+            Self::Scheduled => "scheduled",
+            Self::Node => "node",
+            Self::Sandbox => "sandbox",
+            Self::Delegate => "delegate",
+            Self::Llm => "llm",
+            Self::Tool => "tool",
+            Self::Retriever => "retriever",
+            Self::Agent => "agent",
+            Self::Evaluator => "evaluator",
+        }
+    }
+
+    /// The span type MLflow shows, unless the attribute names another.
+    pub const fn span_type(self) -> &'static str {
+        match self {
+            Self::Workflow | Self::Scheduled => "WORKFLOW",
+            Self::Node | Self::Delegate => "CHAIN",
+            Self::Sandbox | Self::Tool => "TOOL",
+            Self::Llm => "LLM",
+            Self::Retriever => "RETRIEVER",
+            Self::Agent => "AGENT",
+            Self::Evaluator => "EVALUATOR",
+        }
+    }
+
+    /// How much of a value is captured, unless the attribute says otherwise.
+    pub const fn capture(self) -> Capture {
+        match self {
+            Self::Node => Capture::Keys,
+            Self::Llm => Capture::Full,
+            _ => Capture::Preview,
+        }
+    }
+}
+
+/// How much of a value is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capture {
+    /// Nothing.
+    None,
+    /// Shape only: the keys of a map or struct, the length of a list or text.
+    Keys,
+    /// Up to 2 KiB a value.
+    Preview,
+    /// Up to 1 MiB a value, or what is configured.
+    Full,
+}
+
+/// The static facts of one annotated function.
+#[derive(Debug)]
+pub struct Callsite {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// Names of the captured values, in the order in which they are handed to `start`.
+    pub(crate) values: &'static [&'static str],
+    pub(crate) function: &'static str,
+    pub(crate) span_type: &'static str,
+    /// Value of the tag `workflow`.
+    pub(crate) workflow: &'static str,
+    pub(crate) inputs: Capture,
+    pub(crate) output: Capture,
+    pub(crate) location: &'static Location<'static>,
+    /// Number of this callsite in its process, from 1; 0 until first used.
+    number: AtomicU32,
+    /// The recorder that was last told the facts.
+    announced_to: AtomicU64,
+}
+
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
+
+impl Callsite {
+    /// The facts of the function `name`; the location is that of the caller's tokens.
+    #[track_caller]
+    pub const fn new(name: &'static str, kind: Kind, values: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            kind,
+            values,
+            function: name,
+            span_type: kind.span_type(),
+            workflow: "",
+            inputs: kind.capture(),
+            output: kind.capture(),
+            location: Location::caller(),
+            number: AtomicU32::new(0),
+            announced_to: AtomicU64::new(0),
+        }
+    }
+
+    /// Display name, where it is not the function's.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Span type, where it is not the kind's.
+    #[must_use]
+    pub const fn span_type(mut self, span_type: &'static str) -> Self {
+        self.span_type = span_type;
+        self
+    }
+
+    /// Value of the tag `workflow`.
+    #[must_use]
+    pub const fn workflow(mut self, workflow: &'static str) -> Self {
+        self.workflow = workflow;
+        self
+    }
+
+    /// How much of the inputs is captured, where it is not the kind's choice.
+    #[must_use]
+    pub const fn inputs(mut self, capture: Capture) -> Self {
+        self.inputs = capture;
+        self
+    }
+
+    /// How much of the output is captured, where it is not the kind's choice.
+    #[must_use]
+    pub const fn output(mut self, capture: Capture) -> Self {
+        self.output = capture;
+        self
+    }
+
+    /// The number of this callsite in its process. One relaxed load once it has one; a race leaves a gap, never a duplicate.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        match self.number.load(Ordering::Relaxed) {
+            0 => self.assign_number(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn assign_number(&self) -> u32 {
+        let fresh = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        match self.number.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => fresh,
+            Err(earlier) => earlier,
+        }
+    }
+
+    /// Whether `recorder` has been told the facts of this callsite.
+    #[inline]
+    pub(crate) fn is_announced_to(&self, recorder: u64) -> bool {
+        self.announced_to.load(Ordering::Acquire) == recorder
+    }
+
+    /// Says that the facts stand in a published chunk of `recorder`.
+    pub(crate) fn set_announced_to(&self, recorder: u64) {
+        self.announced_to.store(recorder, Ordering::Release);
+    }
+}

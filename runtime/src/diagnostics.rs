@@ -1,0 +1,42 @@
+//! The one place where this library speaks to people.
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Receives each diagnostic as one line without a line break; by default the line goes to standard error.
+///
+/// Cloning shares the receiver. A receiver that panics is ignored.
+#[derive(Clone)]
+pub struct Diagnostics(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl Diagnostics {
+    /// `spanwright: …` on standard error.
+    pub fn stderr() -> Self {
+        // A closed standard error must not become a panic, as `eprintln!` would make it.
+        Self::to(|line| drop(writeln!(std::io::stderr(), "spanwright: {line}")))
+    }
+
+    /// Nowhere.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// To a function of the program's own.
+    pub fn to(receiver: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(receiver)))
+    }
+
+    pub(crate) fn say(&self, line: impl AsRef<str>) {
+        if let Some(receiver) = &self.0 {
+            let line = line.as_ref().replace(['\n', '\r'], " ");
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| receiver(&line))));
+        }
+    }
+}
+
+impl fmt::Debug for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Diagnostics(on)" } else { "Diagnostics(off)" })
+    }
+}

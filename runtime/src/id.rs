@@ -1,0 +1,265 @@
+//! Identifiers of traces and spans, and how a thread draws them.
+//!
+//! A span id is a bijective mix of a per-thread random prefix and a counter: no lock, no system call, no repeat within
+//! 2^32 spans of a thread. A trace id is 128 bits from the same per-thread generator.
+
+use std::cell::Cell;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// 128 bits naming one trace, printed as 32 lower-case hexadecimal digits (W3C trace context).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId {
+    high: u64,
+    low: u64,
+}
+
+/// 64 bits naming one span, printed as 16 lower-case hexadecimal digits (W3C trace context).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId(u64);
+
+impl TraceId {
+    /// Builds an id from its upper and lower half.
+    pub const fn from_halves(high: u64, low: u64) -> Self {
+        Self { high, low }
+    }
+
+    /// The upper and lower half.
+    pub const fn halves(self) -> (u64, u64) {
+        (self.high, self.low)
+    }
+
+    /// Big-endian bytes, as OTLP carries them.
+    pub fn to_bytes(self) -> [u8; 16] {
+        ((u128::from(self.high) << 64) | u128::from(self.low)).to_be_bytes()
+    }
+
+    /// The id of big-endian bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let all = u128::from_be_bytes(bytes);
+        Self { high: (all >> 64) as u64, low: all as u64 }
+    }
+
+    /// False for the all-zero id, which W3C trace context forbids.
+    pub const fn is_valid(self) -> bool {
+        self.high != 0 || self.low != 0
+    }
+}
+
+impl SpanId {
+    /// Builds an id from its bits; 0 is not a valid id.
+    pub const fn from_u64(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The bits of this id.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// Big-endian bytes, as OTLP carries them.
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id of big-endian bytes.
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// False for the all-zero id, which W3C trace context forbids.
+    pub const fn is_valid(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}", self.high, self.low)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceId({self})")
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpanId({self})")
+    }
+}
+
+/// The text is not an id: wrong length, or a character outside `0-9a-fA-F`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseIdError {
+    digits: usize,
+}
+
+impl fmt::Display for ParseIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not an id: expected {} hexadecimal digits", self.digits)
+    }
+}
+
+impl std::error::Error for ParseIdError {}
+
+fn parse_hex(text: &str, digits: usize) -> Result<u128, ParseIdError> {
+    if text.len() != digits || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(ParseIdError { digits });
+    }
+    u128::from_str_radix(text, 16).map_err(|_| ParseIdError { digits })
+}
+
+impl FromStr for TraceId {
+    type Err = ParseIdError;
+
+    /// Accepts 32 hexadecimal digits, with or without MLflow's `tr-` before them.
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let all = parse_hex(text.strip_prefix("tr-").unwrap_or(text), 32)?;
+        Ok(Self { high: (all >> 64) as u64, low: all as u64 })
+    }
+}
+
+impl FromStr for SpanId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text, 16).map(|bits| Self(bits as u64))
+    }
+}
+
+macro_rules! serde_as_text {
+    ($($id:ty)*) => {$(
+        impl Serialize for $id {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_text!(TraceId SpanId);
+
+struct Generator {
+    prefix: Cell<u64>,
+    next: Cell<u32>,
+    seed: Cell<[u64; 2]>,
+}
+
+thread_local! {
+    static GENERATOR: Generator = {
+        let [a, b, c] = seeds();
+        Generator { prefix: Cell::new(a << 32), next: Cell::new(0), seed: Cell::new([b | 1, c]) }
+    };
+}
+
+/// Three words from the operating system's generator, by way of the keys `RandomState` draws.
+fn seeds() -> [u64; 3] {
+    [0u64, 1, 2].map(|n| RandomState::new().hash_one(n))
+}
+
+/// A permutation of the 64-bit words (the finaliser of SplitMix64): distinct inputs give distinct ids.
+const fn mix(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// Draws a span id nobody else in this process has; across processes a clash needs two equal 32-bit prefixes and counters.
+pub(crate) fn next_span_id() -> SpanId {
+    GENERATOR
+        .try_with(|generator| {
+            loop {
+                let count = generator.next.get();
+                generator.next.set(count.wrapping_add(1));
+                if count == u32::MAX {
+                    generator.prefix.set(seeds()[0] << 32);
+                }
+                // `mix` maps exactly one input to 0, the id that means "none".
+                let id = mix(generator.prefix.get() | u64::from(count));
+                if id != 0 {
+                    return SpanId(id);
+                }
+            }
+        })
+        // The thread is being torn down: its generator is gone, the operating system's is not.
+        .unwrap_or_else(|_| SpanId(seeds()[0] | 1))
+}
+
+/// Draws a trace id.
+pub(crate) fn next_trace_id() -> TraceId {
+    GENERATOR
+        .try_with(|generator| {
+            // xoroshiro128+: two words of state, period 2^128 - 1.
+            let [a, b] = generator.seed.get();
+            let sum = a.wrapping_add(b);
+            let c = a ^ b;
+            generator.seed.set([a.rotate_left(24) ^ c ^ (c << 16), c.rotate_left(37)]);
+            TraceId { high: mix(sum), low: mix(sum.rotate_left(32) ^ b) | 1 }
+        })
+        .unwrap_or_else(|_| {
+            let [a, b, _] = seeds();
+            TraceId { high: a, low: b | 1 }
+        })
+}
+
+/// Draws a random version 4 UUID, as sessions are named.
+pub(crate) fn next_uuid() -> String {
+    let [a, b, _] = seeds();
+    let (a, b) = ((a & !0xf000) | 0x4000, (b & !(0b11 << 62)) | (0b10 << 62));
+    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xffff, b >> 48, b & 0xffff_ffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_do_not_repeat_across_threads() {
+        let drawn: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..50_000).map(|_| (next_trace_id(), next_span_id())).collect())).collect();
+            threads.into_iter().flat_map(|thread| -> Vec<_> { thread.join().expect("no panic") }).collect()
+        });
+        assert_eq!(drawn.iter().map(|ids| ids.0).collect::<HashSet<_>>().len(), 200_000);
+        assert_eq!(drawn.iter().map(|ids| ids.1).collect::<HashSet<_>>().len(), 200_000);
+        assert!(drawn.iter().all(|(trace, span)| trace.is_valid() && span.is_valid()));
+    }
+
+    #[test]
+    fn text_form_round_trips_and_refuses_everything_else() {
+        let trace = next_trace_id();
+        assert_eq!(trace.to_string().parse(), Ok(trace));
+        assert_eq!(format!("tr-{trace}").parse(), Ok(trace));
+        assert_eq!(TraceId::from_bytes(trace.to_bytes()), trace);
+        for bad in ["", "0", "g0000000000000000000000000000000", "+0000000000000000000000000000000", "tr-"] {
+            assert!(bad.parse::<TraceId>().is_err(), "{bad}");
+        }
+        assert!("００００００００".parse::<SpanId>().is_err());
+    }
+
+    #[test]
+    fn a_uuid_is_version_4() {
+        let uuid = next_uuid();
+        assert_eq!(uuid.len(), 36);
+        assert_eq!(uuid.as_bytes()[14], b'4');
+        assert!(matches!(uuid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+    }
+}

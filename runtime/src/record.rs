@@ -1,0 +1,319 @@
+//! Closed spans: inert, owned data with units in the field names.
+//!
+//! Everything behind the collector speaks in these types and no other; no user type gets this far.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::id::{SpanId, TraceId};
+
+/// One finished span.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpanRecord {
+    /// The trace this span belongs to.
+    pub trace_id: TraceId,
+    /// This span, unique within its trace.
+    pub span_id: SpanId,
+    /// The span that encloses this one; `None` for the root of a trace.
+    pub parent_id: Option<SpanId>,
+    /// Display name.
+    pub name: String,
+    /// MLflow span type: `CHAIN`, `TOOL`, `LLM`, … or any other word.
+    pub span_type: String,
+    /// The attribute that made the span: `node`, `workflow`, …
+    pub kind: String,
+    /// Where the annotated function stands.
+    pub source: Source,
+    /// Start, nanoseconds since the Unix epoch.
+    pub start_unix_ns: u64,
+    /// End, nanoseconds since the Unix epoch; never before the start.
+    pub end_unix_ns: u64,
+    /// How the call ended.
+    pub ending: Ending,
+    /// True for a stream that was dropped after its first item.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// Error text, for every ending that is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorFacts>,
+    /// Captured inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Json>,
+    /// Captured output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Json>,
+    /// Attributes in the order they were set; a later one replaces an earlier one of the same name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(String, AttributeValue)>,
+    /// Events in the order of their time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// Facts of a model call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelFacts>,
+    /// What a workflow says about its whole trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Box<WorkflowFacts>>,
+    /// What this span adds to the run of its trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<RunFacts>>,
+}
+
+/// The place of an annotated function in its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name of the function.
+    pub function: String,
+    /// File, as the compiler was given it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It returned, and what it returned is not a failure.
+    Ok,
+    /// It returned a failure.
+    Error,
+    /// It panicked.
+    Panic,
+    /// Its future or stream was dropped before it was done.
+    Cancelled,
+    /// Its process died before it ended.
+    Abandoned,
+}
+
+impl Ending {
+    /// The word recorded as `spanwright.outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl SpanRecord {
+    /// Whether the status of this span is ERROR: every ending but Ok, except a stream dropped after its first item.
+    pub fn is_error(&self) -> bool {
+        self.ending != Ending::Ok && !self.incomplete
+    }
+
+    /// End minus start, in nanoseconds.
+    pub fn duration_ns(&self) -> u64 {
+        self.end_unix_ns.saturating_sub(self.start_unix_ns)
+    }
+
+    /// The value set last for `name`.
+    pub fn attribute(&self, name: &str) -> Option<&AttributeValue> {
+        self.attributes.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+/// What went wrong, as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorFacts {
+    /// Type of the error, `panic`, `cancelled` or `abandoned`.
+    pub kind: String,
+    /// Its `Display`, or its type name where it has none.
+    pub message: String,
+}
+
+/// JSON text that is known to be valid.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// Takes JSON text; `None` if it is not valid JSON.
+    pub fn parse(text: String) -> Option<Self> {
+        RawValue::from_string(text).ok().map(Self)
+    }
+
+    /// The JSON of a value that cannot fail to serialise; `null` if it does.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The parsed value.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(self.as_str()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttributeValue {
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A floating-point number, NaN and infinities included as text.
+    Float(f64),
+    /// A string, never parsed as JSON again.
+    Text(String),
+    /// A list or an object.
+    Json(Json),
+}
+
+/// Something that happened while a span was open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Name.
+    pub name: String,
+    /// When, nanoseconds since the Unix epoch.
+    pub time_unix_ns: u64,
+    /// Attributes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(String, AttributeValue)>,
+}
+
+/// What a model call says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    /// Model, as the reply names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Provider: `openai`, `anthropic`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// From the start of the call to the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_token_ns: Option<u64>,
+    /// Definitions of the tools the model was offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Json>,
+}
+
+/// Tokens of one model call, as its provider counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read.
+    pub input: u64,
+    /// Tokens written.
+    pub output: u64,
+    /// Tokens read from a prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<u64>,
+    /// Tokens written to a prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    /// Of the written output, tokens spent on reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// Input plus output tokens.
+    pub const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+}
+
+/// What a workflow says about its whole trace. On a nested workflow it describes that span only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowFacts {
+    /// Tags, `workflow` among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
+    /// Session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// User.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Experiment, by name or id; the configured one if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// Whether a run is opened for the trace, and its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_run: Option<RunRequest>,
+}
+
+/// A run to be opened for a trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// Name of the run; the workflow's if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a span adds to the run of its trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<(String, String)>,
+    /// Metrics, each with its time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<RunMetric>,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
+}
+
+/// One point of a run's metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunMetric {
+    /// Name.
+    pub key: String,
+    /// Value.
+    pub value: f64,
+    /// When, nanoseconds since the Unix epoch.
+    pub time_unix_ns: u64,
+    /// Step.
+    pub step: i64,
+}
+
+/// What one sweep of the collector hands on, to be kept as a whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Spans that ended.
+    pub finished: Vec<SpanRecord>,
+    /// Spans still open whose records are about to leave the chunks, as they would be kept if the process died now.
+    pub open: Vec<SpanRecord>,
+    /// Facts of callsites whose announcements are about to leave the chunks: number and JSON.
+    pub callsites: Vec<(u32, String)>,
+}
+
+impl Batch {
+    /// Nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.finished.is_empty() && self.open.is_empty() && self.callsites.is_empty()
+    }
+}
+
+/// Takes what the collector closes. The collector calls it from its own thread only and keeps a refused batch for its next try.
+pub trait RecordSink: Send {
+    /// Keeps the whole batch durably, or nothing of it.
+    fn append(&mut self, batch: &Batch) -> Result<(), crate::error::Error>;
+}
