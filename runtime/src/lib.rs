@@ -1,6 +1,7 @@
 //! Tracing of AI-agent code into MLflow.
 pub mod diagnostics;
 mod callsite;
+mod chunk;
 mod clock;
 mod error;
 mod id;

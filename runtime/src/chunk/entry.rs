@@ -1,0 +1,304 @@
+//! The words of one entry in a chunk.
+//!
+//! Every entry starts with a head word, `kind | aux << 8 | length << 32`, where `length` counts all words of the entry.
+//!
+//! | Kind | aux (24 bits) | words after the head |
+//! |---|---|---|
+//! | 1 begin | number of the callsite | span, parent (0: none), trace high, trace low, start in ns since 1970 |
+//! | 2 end | ending, bit 8: incomplete | span, end in ns since 1970 |
+//! | 3 note | note kind, key length in bytes << 8 | span, time in ns since 1970, body length in bytes, key and body padded to words |
+//! | 4 site | number of the callsite | length in bytes, JSON of the callsite's facts padded to words |
+//!
+//! Entries hold no pointer: a chunk file left behind by a dead process reads like a live one.
+
+use crate::id::{SpanId, TraceId};
+use crate::record::Ending;
+
+use super::sync::{AtomicU64, Ordering};
+
+const BEGIN: u64 = 1;
+const END: u64 = 2;
+const NOTE: u64 = 3;
+const SITE: u64 = 4;
+
+/// Words of a begin entry.
+pub(crate) const BEGIN_WORDS: usize = 6;
+/// Words of an end entry.
+pub(crate) const END_WORDS: usize = 3;
+const NOTE_HEAD_WORDS: usize = 4;
+const SITE_HEAD_WORDS: usize = 2;
+
+/// Longest key of a note, in bytes; a longer one is cut.
+pub(crate) const MAX_KEY_BYTES: usize = 1 << 12;
+
+/// Words of a note with so many bytes of key and body.
+pub(crate) const fn note_words(key: usize, body: usize) -> usize {
+    NOTE_HEAD_WORDS + (key + body).div_ceil(8)
+}
+
+/// Words of a site entry with so many bytes of facts.
+pub(crate) const fn site_words(facts: usize) -> usize {
+    SITE_HEAD_WORDS + facts.div_ceil(8)
+}
+
+/// What a note says of its span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum NoteKind {
+    /// All captured parameters.
+    Inputs = 1,
+    /// One named input.
+    Input,
+    /// The returned value.
+    Output,
+    /// The items of a stream.
+    Items,
+    /// An attribute.
+    Attribute,
+    /// An attribute, unless it is set already.
+    DefaultAttribute,
+    /// Error text; the key is its kind.
+    Error,
+    /// An event; the key is its name, the body an object of attributes.
+    Event,
+    /// Model, provider, usage, tool definitions or time to first token, by key.
+    Model,
+    /// A tag of the trace.
+    Tag,
+    /// The session.
+    Session,
+    /// The user.
+    User,
+    /// The experiment.
+    Experiment,
+    /// A run is wanted; the body is its name or empty.
+    OpenRun,
+    /// A parameter of the run.
+    RunParam,
+    /// A metric of the run.
+    RunMetric,
+    /// A tag of the run.
+    RunTag,
+}
+
+impl NoteKind {
+    const ALL: [Self; 17] = [
+        Self::Inputs,
+        Self::Input,
+        Self::Output,
+        Self::Items,
+        Self::Attribute,
+        Self::DefaultAttribute,
+        Self::Error,
+        Self::Event,
+        Self::Model,
+        Self::Tag,
+        Self::Session,
+        Self::User,
+        Self::Experiment,
+        Self::OpenRun,
+        Self::RunParam,
+        Self::RunMetric,
+        Self::RunTag,
+    ];
+
+    /// Whether the time of the note matters.
+    pub(crate) fn has_time(self) -> bool {
+        matches!(self, Self::Event | Self::RunMetric)
+    }
+
+    fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.get((code as usize).checked_sub(1)?).copied()
+    }
+}
+
+/// One entry, as the collector reads it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Entry<'a> {
+    /// A span started.
+    Begin { site: u32, span: SpanId, parent: Option<SpanId>, trace: TraceId, start_unix_ns: u64 },
+    /// A span ended.
+    End { span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool },
+    /// Something is said of a span.
+    Note { span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &'a [u8], body: &'a [u8] },
+    /// The facts of a callsite.
+    Site { number: u32, facts: &'a [u8] },
+}
+
+fn head(kind: u64, aux: u64, words: usize) -> u64 {
+    kind | (aux & 0xff_ffff) << 8 | (words as u64) << 32
+}
+
+#[inline]
+fn put(words: &[AtomicU64], values: &[u64]) {
+    for (word, value) in words.iter().zip(values) {
+        word.store(*value, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+pub(super) fn begin(
+    words: &[AtomicU64],
+    site: u32,
+    span: SpanId,
+    parent: Option<SpanId>,
+    trace: TraceId,
+    start_unix_ns: u64,
+) {
+    let (high, low) = trace.halves();
+    let parent = parent.map_or(0, SpanId::to_u64);
+    put(words, &[head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]);
+}
+
+#[inline]
+pub(super) fn end(words: &[AtomicU64], span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+    let aux = ending as u64 | u64::from(incomplete) << 8;
+    put(words, &[head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]);
+}
+
+pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
+    let aux = kind as u64 | (key.len() as u64) << 8;
+    put(words, &[head(NOTE, aux, words.len()), span.to_u64(), time_unix_ns, body.len() as u64]);
+    put_bytes(&words[NOTE_HEAD_WORDS..], key, body);
+}
+
+pub(super) fn site(words: &[AtomicU64], number: u32, facts: &[u8]) {
+    put(words, &[head(SITE, u64::from(number), words.len()), facts.len() as u64]);
+    put_bytes(&words[SITE_HEAD_WORDS..], facts, &[]);
+}
+
+/// Packs `first` and `second`, one right after the other, into words.
+fn put_bytes(words: &[AtomicU64], first: &[u8], second: &[u8]) {
+    let mut words = words.iter();
+    let mut store = |bytes: [u8; 8]| {
+        if let Some(word) = words.next() {
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+    };
+    let mut joint = [0u8; 8];
+    let (whole, rest) = first.as_chunks::<8>();
+    whole.iter().for_each(|bytes| store(*bytes));
+    joint[..rest.len()].copy_from_slice(rest);
+    let mut second = second;
+    if !rest.is_empty() {
+        let (fits, later) = second.split_at(second.len().min(8 - rest.len()));
+        joint[rest.len()..rest.len() + fits.len()].copy_from_slice(fits);
+        store(joint);
+        second = later;
+    }
+    let (whole, rest) = second.as_chunks::<8>();
+    whole.iter().for_each(|bytes| store(*bytes));
+    if !rest.is_empty() {
+        let mut last = [0u8; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        store(last);
+    }
+}
+
+/// The words from here on are no entry this version wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Reads the entry at the start of `words`, and how many words it has. `bytes` is scratch space the entry borrows from.
+pub(super) fn read<'b>(words: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Result<(Entry<'b>, usize), Malformed> {
+    let word = |at: usize| words.get(at).map(|word| word.load(Ordering::Relaxed)).ok_or(Malformed);
+    let head = word(0)?;
+    let (kind, aux, length) = (head & 0xff, (head >> 8) & 0xff_ffff, (head >> 32) as usize);
+    if length == 0 || length > words.len() {
+        return Err(Malformed);
+    }
+    let entry = match kind {
+        BEGIN if length == BEGIN_WORDS => Entry::Begin {
+            site: aux as u32,
+            span: SpanId::from_u64(word(1)?),
+            parent: Some(SpanId::from_u64(word(2)?)).filter(|parent| parent.is_valid()),
+            trace: TraceId::from_halves(word(3)?, word(4)?),
+            start_unix_ns: word(5)?,
+        },
+        END if length == END_WORDS => Entry::End {
+            span: SpanId::from_u64(word(1)?),
+            end_unix_ns: word(2)?,
+            ending: ending(aux & 0xff).ok_or(Malformed)?,
+            incomplete: aux & 0x100 != 0,
+        },
+        NOTE => {
+            let (key, body) = ((aux >> 8) as usize, word(3)? as usize);
+            if body > words.len() * 8 || note_words(key, body) != length {
+                return Err(Malformed);
+            }
+            get_bytes(&words[NOTE_HEAD_WORDS..length], key + body, bytes);
+            let (key, body) = bytes.split_at(key);
+            let kind = NoteKind::from_code(aux & 0xff).ok_or(Malformed)?;
+            Entry::Note { span: SpanId::from_u64(word(1)?), kind, time_unix_ns: word(2)?, key, body }
+        }
+        SITE => {
+            let facts = word(1)? as usize;
+            if facts > words.len() * 8 || site_words(facts) != length {
+                return Err(Malformed);
+            }
+            get_bytes(&words[SITE_HEAD_WORDS..length], facts, bytes);
+            Entry::Site { number: aux as u32, facts: bytes }
+        }
+        _ => return Err(Malformed),
+    };
+    Ok((entry, length))
+}
+
+fn get_bytes(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    for word in words {
+        bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+    }
+    bytes.truncate(length);
+}
+
+fn ending(code: u64) -> Option<Ending> {
+    [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned].get(code as usize).copied()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn memory(words: usize) -> Vec<AtomicU64> {
+        (0..words).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_note_reads_back_as_written(key in prop::collection::vec(any::<u8>(), 0..40), body in prop::collection::vec(any::<u8>(), 0..300), time: u64) {
+            let words = memory(note_words(key.len(), body.len()));
+            let span = SpanId::from_u64(7);
+            note(&words, span, NoteKind::Attribute, time, &key, &body);
+            let mut scratch = Vec::new();
+            let read = read(&words, &mut scratch).expect("what was written reads");
+            prop_assert_eq!(read, (Entry::Note { span, kind: NoteKind::Attribute, time_unix_ns: time, key: &key, body: &body }, words.len()));
+        }
+
+        #[test]
+        fn any_words_are_read_or_refused(raw in prop::collection::vec(any::<u64>(), 0..64), kind in 0u64..6, aux: u16, length in 0u64..70) {
+            let words: Vec<_> = raw.into_iter().map(AtomicU64::new).collect();
+            if let Some(first) = words.first() {
+                first.store(kind | u64::from(aux) << 8 | length << 32, Ordering::Relaxed);
+            }
+            if let Ok((_, length)) = read(&words, &mut Vec::new()) {
+                prop_assert!(length > 0 && length <= words.len());
+            }
+        }
+    }
+
+    #[test]
+    fn begin_and_end_read_back_as_written() {
+        let (span, parent, trace) = (SpanId::from_u64(3), SpanId::from_u64(4), TraceId::from_halves(5, 6));
+        let words = memory(BEGIN_WORDS + END_WORDS);
+        begin(&words[..BEGIN_WORDS], 9, span, Some(parent), trace, 11);
+        end(&words[BEGIN_WORDS..], span, 12, Ending::Cancelled, true);
+        let mut scratch = Vec::new();
+        let begun = Entry::Begin { site: 9, span, parent: Some(parent), trace, start_unix_ns: 11 };
+        assert_eq!(read(&words, &mut scratch), Ok((begun, BEGIN_WORDS)));
+        let ended = Entry::End { span, end_unix_ns: 12, ending: Ending::Cancelled, incomplete: true };
+        assert_eq!(read(&words[BEGIN_WORDS..], &mut scratch), Ok((ended, END_WORDS)));
+    }
+}

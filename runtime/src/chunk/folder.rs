@@ -1,0 +1,260 @@
+//! Chunk files and whose they are.
+//!
+//! ```text
+//! chunks/<process>/lease      held under an exclusive lock for as long as the process lives; says who it is, for people
+//! chunks/<process>/<n>.chunk  64 KiB or 2 MiB, every block written before it is mapped
+//! ```
+//!
+//! A process is dead when its lease can be locked. Whoever locks it owns the folder: it reads the chunks, keeps what they hold,
+//! and removes the folder. The lock goes with the process that holds it, so that this happens exactly once.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::entry::Entry;
+use super::memory::{HEADER_WORDS, MAGIC, Memory};
+use super::sync::AtomicU64;
+
+const LEASE: &str = "lease";
+const DESTINATION: &str = "destination ";
+
+/// The chunk folder of this process.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    process: u64,
+    next: AtomicU32,
+    /// Locked for as long as the folder is ours.
+    _lease: File,
+}
+
+impl Folder {
+    /// Makes the folder `<root>/chunks/<process>` and takes its lease. Fails where the file system is not known to keep a mapped
+    /// file's blocks, does not lock, or refuses.
+    pub(crate) fn create(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
+        let path = root.join("chunks").join(format!("{process:016x}"));
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        keeps_blocks(&path)?;
+        let mut lease = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LEASE))?;
+        lease.try_lock().map_err(io::Error::from)?;
+        writeln!(lease, "pid {}", std::process::id())?;
+        if let Some(destination) = destination {
+            writeln!(lease, "{DESTINATION}{destination}")?;
+        }
+        Ok(Self { path, process, next: AtomicU32::new(0), _lease: lease })
+    }
+
+    /// The process this folder belongs to.
+    pub(crate) fn process(&self) -> u64 {
+        self.process
+    }
+
+    /// Makes a chunk file of so many words and maps it.
+    pub(crate) fn map(&self, words: usize) -> io::Result<Memory> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("{number}.chunk"));
+        let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let bytes = words * size_of::<u64>();
+        let made = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)
+            .map_err(io::Error::from)
+            // Reserved blocks alone may still fail on their first write; written ones cannot.
+            .and_then(|()| file.write_all(&vec![0; bytes]))
+            .and_then(|()| Memory::mapped(&file));
+        if made.is_err() {
+            drop(fs::remove_file(&path));
+        }
+        made
+    }
+
+    /// Removes the folder; everything in it is kept elsewhere.
+    pub(crate) fn remove(&self) {
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+/// File systems whose written blocks stay writable through a mapping. Btrfs copies on write and may run out of space doing so.
+fn keeps_blocks(path: &Path) -> io::Result<()> {
+    const KNOWN: [u64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+    let kind = rustix::fs::statfs(path)?.f_type as u64;
+    if KNOWN.contains(&kind) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("file system {kind:#x} is not known to keep mapped blocks (ext4, xfs and tmpfs are)"),
+    ))
+}
+
+/// The chunk folder of a process that is gone, locked for this one.
+#[derive(Debug)]
+pub(crate) struct Abandoned {
+    path: PathBuf,
+    process: u64,
+    _lease: File,
+}
+
+impl Abandoned {
+    /// All folders under `<root>/chunks` whose process is gone.
+    pub(crate) fn all(root: &Path) -> Vec<Self> {
+        let Ok(folders) = fs::read_dir(root.join("chunks")) else { return Vec::new() };
+        folders.flatten().filter_map(|folder| Self::take(folder.path())).collect()
+    }
+
+    fn take(path: PathBuf) -> Option<Self> {
+        let process = u64::from_str_radix(path.file_name()?.to_str()?, 16).ok()?;
+        let lease = File::open(path.join(LEASE)).ok()?;
+        lease.try_lock().ok()?;
+        // Another process may have recovered and removed the folder between the opening and the locking.
+        path.join(LEASE).exists().then_some(Self { path, process, _lease: lease })
+    }
+
+    /// The process that is gone.
+    pub(crate) fn process(&self) -> u64 {
+        self.process
+    }
+
+    /// Where its spans were to be delivered.
+    pub(crate) fn destination(&self) -> Option<String> {
+        let lease = fs::read_to_string(self.path.join(LEASE)).ok()?;
+        lease.lines().find_map(|line| line.strip_prefix(DESTINATION)).map(str::to_owned)
+    }
+
+    /// Hands every entry it published to `take`, in no order across chunks. Returns how many chunks could not be read to their end.
+    pub(crate) fn read(&self, mut take: impl FnMut(Entry<'_>)) -> usize {
+        let Ok(files) = fs::read_dir(&self.path) else { return 0 };
+        let chunks = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "chunk"));
+        chunks.filter(|path| read_chunk(path, &mut take).is_none()).count()
+    }
+
+    /// Removes the folder; everything in it is kept elsewhere.
+    pub(crate) fn remove(self) {
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+fn read_chunk(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
+    let bytes = fs::read(path).ok()?;
+    let words: Vec<_> =
+        bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect();
+    let word = |at: usize| words.get(at).map(|word| word.load(super::sync::Ordering::Relaxed));
+    // A file whose process died while making it is all zeros: nothing was published in it.
+    if word(0) == Some(0) || words.is_empty() {
+        return Some(());
+    }
+    let published = usize::try_from(word(1)?).ok()?;
+    if word(0) != Some(MAGIC) || published < HEADER_WORDS {
+        return None;
+    }
+    super::each_entry(words.get(HEADER_WORDS..published)?, &mut Vec::new(), take).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Chunks, Drain, NoteKind};
+    use super::*;
+    use crate::id::{SpanId, TraceId};
+    use crate::record::Ending;
+
+    fn chunks() -> &'static Chunks {
+        Box::leak(Box::new(Chunks::with_slots(8, 2)))
+    }
+
+    fn write_span(chunks: &'static Chunks, id: u64, body: &[u8]) {
+        let span = SpanId::from_u64(id);
+        assert!(chunks.begin(1, span, None, TraceId::from_halves(1, 2), 10));
+        chunks.note(span, NoteKind::Attribute, 11, b"key", body);
+        chunks.end(span, 12, Ending::Ok, false);
+        Chunks::release_thread();
+    }
+
+    #[test]
+    fn a_dead_process_leaves_what_it_published_to_exactly_one_heir() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Folder::create(root.path(), 7, Some("http://server")).expect("a folder on a file system that keeps blocks");
+        let chunks = chunks();
+        chunks.stock(1, |words| folder.map(words).ok());
+        write_span(chunks, 5, b"body");
+        assert!(Abandoned::all(root.path()).is_empty(), "its process is alive");
+
+        drop(folder);
+        let heirs = Abandoned::all(root.path());
+        assert_eq!(heirs.len(), 1);
+        assert!(Abandoned::all(root.path()).is_empty(), "somebody is at it");
+        let mut entries = Vec::new();
+        let unread = heirs[0].read(|entry| entries.push(format!("{entry:?}")));
+        assert_eq!((heirs[0].process(), unread, entries.len()), (7, 0, 3), "{entries:?}");
+        assert!(entries[1].contains("Attribute"));
+        assert_eq!(heirs[0].destination().as_deref(), Some("http://server"));
+        heirs.into_iter().for_each(Abandoned::remove);
+        assert_eq!(fs::read_dir(root.path().join("chunks")).expect("the root stays").count(), 0);
+    }
+
+    #[test]
+    fn cut_and_scribbled_chunks_lose_only_what_is_gone() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Folder::create(root.path(), 9, None).expect("a folder");
+        let chunks = chunks();
+        chunks.stock(1, |words| folder.map(words).ok());
+        write_span(chunks, 5, &[1; 100]);
+        drop(folder);
+        let path = root.path().join("chunks/0000000000000009/0.chunk");
+        let whole = fs::read(&path).expect("the chunk");
+        for cut in [0, 7, 8, 60, 64, 70, 120, 300] {
+            fs::write(&path, &whole[..cut]).expect("a cut copy");
+            let mut entries = 0;
+            Abandoned::all(root.path())[0].read(|_| entries += 1);
+            assert!(entries <= 3);
+        }
+        let mut scribbled = whole.clone();
+        scribbled[64 + 48 + 5] ^= 0xff;
+        fs::write(&path, &scribbled).expect("a scribbled copy");
+        let mut entries = 0;
+        assert_eq!(Abandoned::all(root.path())[0].read(|_| entries += 1), 1);
+        assert_eq!(entries, 1, "the begin before the scribble is read");
+    }
+
+    #[test]
+    fn a_full_budget_drops_new_spans_and_keeps_room_for_ends() {
+        let chunks = chunks();
+        let mut begun = Vec::new();
+        for id in 1.. {
+            if !chunks.begin(1, SpanId::from_u64(id), None, TraceId::from_halves(1, 1), 0) {
+                break;
+            }
+            begun.push(id);
+        }
+        begun.iter().for_each(|id| chunks.end(SpanId::from_u64(*id), 1, Ending::Ok, false));
+        Chunks::release_thread();
+        let (mut begins, mut ends) = (0, 0);
+        Drain::new(chunks).sweep(|entry| match entry {
+            Entry::Begin { .. } => begins += 1,
+            Entry::End { .. } => ends += 1,
+            _ => {}
+        });
+        let losses = chunks.losses();
+        assert_eq!(losses.spans, 1);
+        assert_eq!(begins, begun.len());
+        assert_eq!(ends as u64 + losses.ends, begun.len() as u64);
+    }
+
+    #[test]
+    fn a_long_value_goes_into_a_chunk_of_its_own_and_comes_back_whole() {
+        let chunks = chunks();
+        let long: Vec<u8> = (0..1_500_000u32).map(|n| n as u8).collect();
+        write_span(chunks, 5, &long);
+        let mut drain = Drain::new(chunks);
+        let mut bodies = Vec::new();
+        drain.sweep(|entry| {
+            if let Entry::Note { body, .. } = entry {
+                bodies.push(body.to_vec());
+            }
+        });
+        assert_eq!(bodies, [long]);
+        assert!(drain.has_done());
+        drain.recycle();
+        assert_eq!(drain.sweep(|_| panic!("nothing is read twice")), 0);
+    }
+}

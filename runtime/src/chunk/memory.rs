@@ -1,0 +1,97 @@
+//! The words of a chunk: heap memory, or a mapped file that outlives its process.
+//!
+//! This is the one module of the crate with unsafe code.
+
+use super::sync::{AtomicU64, Ordering};
+
+/// "spanwrt" and the version of the layout.
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"spanwrt\x01");
+/// Words before the first entry: the magic, the count of published words, and six kept for later.
+pub(super) const HEADER_WORDS: usize = 8;
+const MAGIC_WORD: usize = 0;
+const PUBLISHED_WORD: usize = 1;
+
+/// A chunk's words: its header, then its entries.
+///
+/// One thread writes entries and publishes them with a release store; the collector reads what an acquire load says is published.
+pub(crate) struct Memory {
+    backing: Backing,
+}
+
+enum Backing {
+    Heap(Box<[AtomicU64]>),
+    #[cfg(all(feature = "store", not(loom)))]
+    Mapped(memmap2::MmapRaw),
+}
+
+impl Memory {
+    /// Zeroed heap memory of so many words, header included.
+    pub(super) fn heap(words: usize) -> Self {
+        let memory = Self { backing: Backing::Heap((0..words).map(|_| AtomicU64::new(0)).collect()) };
+        memory.reset();
+        memory
+    }
+
+    /// A file of whole words whose blocks are all written, mapped shared.
+    #[cfg(all(feature = "store", not(loom)))]
+    pub(super) fn mapped(file: &std::fs::File) -> std::io::Result<Self> {
+        let map = memmap2::MmapOptions::new().map_raw(file)?;
+        let memory = Self { backing: Backing::Mapped(map) };
+        memory.reset();
+        Ok(memory)
+    }
+
+    #[cfg(all(feature = "store", not(loom)))]
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.backing, Backing::Mapped(_))
+    }
+
+    #[cfg(any(not(feature = "store"), loom))]
+    pub(super) fn is_mapped(&self) -> bool {
+        let Backing::Heap(_) = self.backing;
+        false
+    }
+
+    #[inline]
+    #[cfg_attr(all(feature = "store", not(loom)), expect(unsafe_code))]
+    pub(super) fn words(&self) -> &[AtomicU64] {
+        match &self.backing {
+            Backing::Heap(words) => words,
+            #[cfg(all(feature = "store", not(loom)))]
+            Backing::Mapped(map) => {
+                // SAFETY: the mapping is page-aligned, `len` bytes long and lives as long as `map`, which `self` owns and
+                // never unmaps or remaps before it is dropped. `AtomicU64` has the size, alignment and validity of `u64`,
+                // for which every bit pattern is a value, and all access to the words is atomic. Every block of the file
+                // is written before it is mapped, in a folder and a file only this user may open, so that no access
+                // faults unless somebody truncates the file from outside.
+                unsafe { std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU64>(), map.len() / size_of::<AtomicU64>()) }
+            }
+        }
+    }
+
+    /// Makes the chunk empty.
+    pub(super) fn reset(&self) {
+        let words = self.words();
+        words[PUBLISHED_WORD].store(HEADER_WORDS as u64, Ordering::Release);
+        words[MAGIC_WORD].store(MAGIC, Ordering::Release);
+    }
+
+    /// Makes the words before `end` visible to the collector, and safe from the death of the process if mapped.
+    #[inline]
+    pub(super) fn publish(&self, end: usize) {
+        self.words()[PUBLISHED_WORD].store(end as u64, Ordering::Release);
+    }
+
+    /// The published words from `from` on.
+    pub(super) fn published(&self, from: usize) -> &[AtomicU64] {
+        let words = self.words();
+        let end = (words[PUBLISHED_WORD].load(Ordering::Acquire) as usize).min(words.len());
+        &words[from.min(end)..end]
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memory({} words, {})", self.words().len(), if self.is_mapped() { "mapped" } else { "heap" })
+    }
+}
