@@ -1,10 +1,14 @@
 //! Tracing of AI-agent code into MLflow.
-pub mod diagnostics;
 mod callsite;
 mod chunk;
 mod clock;
+pub mod diagnostics;
 mod error;
 mod id;
 pub mod record;
 pub use error::Error;
 pub use id::{SpanId, TraceId};
+pub mod config;
+#[cfg(feature = "store")]
+pub mod store;
+pub mod tree;
