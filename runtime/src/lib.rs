@@ -1,14 +1,76 @@
 //! Tracing of AI-agent code into MLflow.
+//!
+//! Annotate the functions of an agent; each call becomes a typed span. A small runtime keeps every finished span on disk before it
+//! goes anywhere, and delivers it to an MLflow server where one is configured.
+//!
+//! ```
+//! use spanwright::{node, tool, workflow};
+//!
+//! #[tool]
+//! fn lookup(city: &str) -> u32 {
+//!     city.len() as u32
+//! }
+//!
+//! #[node]
+//! fn plan(cities: &[&str]) -> u32 {
+//!     cities.iter().map(|city| lookup(city)).sum()
+//! }
+//!
+//! #[workflow]
+//! fn travel_workflow() -> u32 {
+//!     plan(&["Oslo", "Rome"])
+//! }
+//!
+//! # std::env::set_current_dir(std::env::temp_dir()).unwrap();
+//! let _guard = spanwright::init();
+//! assert_eq!(travel_workflow(), 8);
+//! ```
+//!
+//! Three promises, in this order: the program is never changed, slowed or failed by tracing; no span is lost silently; telemetry is
+//! a contract.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod callsite;
+mod capture;
 mod chunk;
 mod clock;
-pub mod diagnostics;
-mod error;
-mod id;
-pub mod record;
-pub use error::Error;
-pub use id::{SpanId, TraceId};
+mod collector;
 pub mod config;
+mod context;
+mod diagnostics;
+mod error;
+#[cfg(feature = "mlflow")]
+pub mod export;
+mod future;
+mod id;
+mod outcome;
+mod pipeline;
+pub mod record;
+mod recorder;
+mod span;
 #[cfg(feature = "store")]
 pub mod store;
+mod tape;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod traced;
 pub mod tree;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use callsite::Capture as CaptureLevel;
+pub use capture::{Rules, Secret};
+pub use context::{Context, ContextGuard, SessionContext, current_session, session_context, traceparent};
+pub use diagnostics::Diagnostics;
+pub use error::Error;
+pub use future::{InContext, InCurrentSpan};
+#[cfg(feature = "tokio")]
+pub use future::{spawn, spawn_blocking};
+pub use id::{ParseIdError, SpanId, TraceId};
+pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
+pub use pipeline::{Builder, FlushReport, Guard, builder, init};
+pub use span::{Handle, handle};
+// MACROS
+pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};

@@ -57,6 +57,8 @@ pub(crate) enum NoteKind {
     Attribute,
     /// An attribute, unless it is set already.
     DefaultAttribute,
+    /// An attribute that previews what is delegated.
+    Content,
     /// Error text; the key is its kind.
     Error,
     /// An event; the key is its name, the body an object of attributes.
@@ -82,13 +84,14 @@ pub(crate) enum NoteKind {
 }
 
 impl NoteKind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Inputs,
         Self::Input,
         Self::Output,
         Self::Items,
         Self::Attribute,
         Self::DefaultAttribute,
+        Self::Content,
         Self::Error,
         Self::Event,
         Self::Model,

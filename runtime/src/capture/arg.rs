@@ -1,0 +1,120 @@
+//! Choosing how a value is captured, by what its type is known to be where it stands.
+//!
+//! `p::arg(&x).get()` finds the inherent `get` of [`Arg`] if the type is `Serialize` there, and otherwise reaches that of [`Opaque`] through
+//! `Deref`. No trait has to be in scope, no bound is put on the user, and a generic parameter without the bound gives the name of its type.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use super::Value;
+use super::write::{Stop, Writer};
+
+/// The value, if it is `Serialize`; else what [`Opaque`] makes of its type.
+#[derive(Debug)]
+pub struct Arg<'a, T: ?Sized> {
+    value: &'a T,
+    named: Opaque<T>,
+}
+
+/// The type of a value that cannot be serialised.
+#[derive(Debug)]
+pub struct Opaque<T: ?Sized>(PhantomData<T>);
+
+/// Captured as the name of `T`.
+#[derive(Debug)]
+pub struct Named<T: ?Sized>(PhantomData<T>);
+
+/// Captured as its `Debug` text.
+#[derive(Debug)]
+pub struct Shown<'a, T: ?Sized>(&'a T);
+
+/// Captured as a marker that it was left out.
+#[derive(Debug)]
+pub struct Redacted(&'static str);
+
+/// `value`, captured as well as its type allows.
+pub fn arg<T: ?Sized>(value: &T) -> Arg<'_, T> {
+    Arg { value, named: Opaque(PhantomData) }
+}
+
+/// `value`, captured by its `Debug`.
+pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> Shown<'_, T> {
+    Shown(value)
+}
+
+/// Stands for a parameter that is named in the trace and never read.
+pub fn redacted(parameter: &'static str) -> Redacted {
+    Redacted(parameter)
+}
+
+impl<T: Serialize + ?Sized> Arg<'_, T> {
+    /// Captures the value itself.
+    pub fn get(&self) -> &dyn Value {
+        &self.value
+    }
+}
+
+impl<T: ?Sized> Deref for Arg<'_, T> {
+    type Target = Opaque<T>;
+
+    fn deref(&self) -> &Opaque<T> {
+        &self.named
+    }
+}
+
+impl<T: ?Sized> Opaque<T> {
+    /// Captures the name of the type.
+    pub fn get<'s>(&self) -> &'s dyn Value
+    where
+        T: 's,
+    {
+        Named::<T>::value()
+    }
+}
+
+impl<T: ?Sized> Named<T> {
+    /// The name of `T`.
+    pub(crate) fn value<'s>() -> &'s dyn Value
+    where
+        T: 's,
+    {
+        const { &Self(PhantomData) }
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> Shown<'_, T> {
+    /// Captures the `Debug` text.
+    pub fn get(&self) -> &dyn Value {
+        self
+    }
+}
+
+impl Redacted {
+    /// Captures the marker.
+    pub fn get(&self) -> &dyn Value {
+        self
+    }
+}
+
+impl<T: ?Sized> Value for Named<T> {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
+        writer.opaque(std::any::type_name::<T>());
+        Ok(())
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> Value for Shown<'_, T> {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
+        writer.display(&format_args!("{:?}", self.0))
+    }
+}
+
+impl Value for Redacted {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
+        writer.redacted(&format_args!("redact({})", self.0));
+        Ok(())
+    }
+}

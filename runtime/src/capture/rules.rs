@@ -1,0 +1,5 @@
+//! Which keys hold secrets.
+
+/// What is redacted.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {}

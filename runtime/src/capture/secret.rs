@@ -1,0 +1,5 @@
+//! A value that never shows itself.
+
+/// A value that never shows itself.
+#[derive(Clone)]
+pub struct Secret<T>(T);

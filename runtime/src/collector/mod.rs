@@ -1,0 +1,153 @@
+//! The collector: one thread that pairs what the chunks hold into closed records and hands them to a sink.
+//!
+//! In: entries, in the order each thread published them and in no order across threads. Out: batches of [`SpanRecord`]s, each kept
+//! by the sink as a whole or offered again.
+//!
+//! An end may be read before the begin or a note another thread published earlier. So a span is closed only by a sweep that
+//! started after the sweep that read its end: whatever was published before the end has been read by then.
+//!
+//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand.
+//!
+//! | Number | Value |
+//! |---|---|
+//! | interval between cycles | 50 ms, shorter when chunks run short |
+//! | chunks kept ready | 2 |
+//! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
+
+mod assembly;
+mod span;
+mod thread;
+
+pub(crate) use assembly::Assembly;
+pub(crate) use thread::{Handle, Report};
+
+use crate::chunk::{Drain, Losses};
+use crate::error::Error;
+use crate::record::{Batch, RecordSink};
+use crate::recorder::Recorder;
+
+#[cfg(all(feature = "store", not(loom)))]
+use crate::chunk::folder::Folder;
+
+const READY_CHUNKS: usize = 2;
+
+/// Reads the chunks of one recorder and appends to one sink.
+pub(crate) struct Collector {
+    recorder: &'static Recorder,
+    drain: Drain,
+    assembly: Assembly,
+    sink: Box<dyn RecordSink>,
+    #[cfg(all(feature = "store", not(loom)))]
+    folder: Option<Folder>,
+    /// What the sink has not taken yet.
+    backlog: Batch,
+    stored: u64,
+    malformed: u64,
+}
+
+/// What has become of everything recorded so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Spans the sink has taken.
+    pub stored: u64,
+    /// Spans closed and not yet taken by the sink.
+    pub waiting: u64,
+    /// Spans that have not ended.
+    pub open: u64,
+    /// Notes and ends whose span is not known.
+    pub orphaned: u64,
+    /// Chunks that held words that are no entry.
+    pub malformed: u64,
+    /// What the chunks could not take.
+    pub losses: Losses,
+    /// Notes left out because open spans hold too much.
+    pub crowded: u64,
+}
+
+impl Collector {
+    /// A collector for `recorder` that appends to `sink`.
+    pub(crate) fn new(recorder: &'static Recorder, sink: Box<dyn RecordSink>) -> Self {
+        Self {
+            recorder,
+            drain: Drain::new(recorder.chunks()),
+            assembly: Assembly::default(),
+            sink,
+            #[cfg(all(feature = "store", not(loom)))]
+            folder: None,
+            backlog: Batch::default(),
+            stored: 0,
+            malformed: 0,
+        }
+    }
+
+    /// Takes chunks from files in `folder` from now on, the first ones at once.
+    #[cfg(all(feature = "store", not(loom)))]
+    pub(crate) fn map_chunks_in(&mut self, folder: Folder) -> std::io::Result<()> {
+        let mut failed = None;
+        self.recorder.chunks().stock(1, |words| folder.map(words).map_err(|error| failed = Some(error)).ok());
+        self.folder = Some(folder);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads what was published before the call, closes what has ended, and appends it. Refused batches are kept and offered again.
+    pub(crate) fn cycle(&mut self) -> Result<(), Error> {
+        // While the sink refuses, nothing more is read: the chunks fill up within their budget and count what they drop.
+        self.append()?;
+        // The second sweep starts after every end the first one read, and so closes those spans.
+        self.sweep();
+        let fresh = self.drain.has_done();
+        self.sweep();
+        let retiring = fresh || self.drain.has_done();
+        self.assembly.close(&mut self.backlog);
+        if retiring {
+            self.assembly.write_open(&mut self.backlog);
+        }
+        self.append()?;
+        self.drain.recycle();
+        self.restock();
+        Ok(())
+    }
+
+    fn sweep(&mut self) {
+        self.assembly.start_sweep();
+        self.malformed += self.drain.sweep(|entry| self.assembly.take(entry)) as u64;
+    }
+
+    fn append(&mut self) -> Result<(), Error> {
+        if self.backlog.is_empty() {
+            return Ok(());
+        }
+        self.sink.append(&self.backlog)?;
+        self.stored += self.backlog.finished.len() as u64;
+        self.backlog = Batch::default();
+        Ok(())
+    }
+
+    fn restock(&self) {
+        #[cfg(all(feature = "store", not(loom)))]
+        if let Some(folder) = &self.folder {
+            self.recorder.chunks().stock(READY_CHUNKS, |words| folder.map(words).ok());
+        }
+    }
+
+    /// What has become of everything recorded so far.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally {
+            stored: self.stored,
+            waiting: self.backlog.finished.len() as u64 + self.assembly.ended(),
+            open: self.assembly.open(),
+            orphaned: self.assembly.orphaned(),
+            malformed: self.malformed,
+            losses: self.recorder.chunks().losses(),
+            crowded: self.assembly.crowded(),
+        }
+    }
+
+    /// Ends this collector. What is still open stays in the chunk files, for whoever finds them.
+    fn close(self) {
+        #[cfg(all(feature = "store", not(loom)))]
+        if let Some(folder) = self.folder.as_ref().filter(|_| self.assembly.is_empty() && self.backlog.is_empty()) {
+            folder.remove();
+        }
+    }
+}

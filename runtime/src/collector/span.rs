@@ -1,0 +1,294 @@
+//! One span under way, and how its entries become a record.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::chunk::NoteKind;
+use crate::id::{SpanId, TraceId};
+use crate::record::{
+    AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, RunFacts, RunMetric, RunRequest, SpanRecord, Usage,
+    WorkflowFacts,
+};
+use crate::tape;
+
+use super::assembly::Site;
+
+/// Longest preview of delegated content, in characters.
+const CONTENT_CHARS: usize = 500;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    pub(super) site: u32,
+    pub(super) parent: Option<SpanId>,
+    pub(super) trace: TraceId,
+    pub(super) start_unix_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) end_unix_ns: u64,
+    pub(super) ending: Ending,
+    pub(super) incomplete: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Note {
+    pub(super) kind: NoteKind,
+    pub(super) time_unix_ns: u64,
+    pub(super) key: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// What has been read of one span, in whatever order it came.
+#[derive(Debug, Default)]
+pub(super) struct OpenSpan {
+    pub(super) begin: Option<Begin>,
+    pub(super) end: Option<End>,
+    /// The span as a dead process had written it, before the entries in `notes`.
+    pub(super) base: Option<SpanRecord>,
+    notes: Vec<Note>,
+    /// The sweep that read its first note.
+    pub(super) first_sweep: u64,
+    /// How many notes, and whether the begin, stand in what was last written of it.
+    written: Option<usize>,
+}
+
+impl OpenSpan {
+    pub(super) fn add(&mut self, note: Note, sweep: u64) {
+        if self.notes.is_empty() {
+            self.first_sweep = sweep;
+        }
+        self.notes.push(note);
+    }
+
+    /// Whether its start has been read.
+    pub(super) fn is_known(&self) -> bool {
+        self.begin.is_some() || self.base.is_some()
+    }
+
+    /// Bytes its notes hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.notes.iter().map(|note| note.key.len() + note.body.len() + size_of::<Note>()).sum()
+    }
+
+    /// Whether something has been read since this was last asked.
+    pub(super) fn take_unwritten(&mut self) -> bool {
+        let now = Some(self.notes.len());
+        std::mem::replace(&mut self.written, now) != now && self.is_known()
+    }
+
+    /// The closed record; `None` if its start was never read.
+    pub(super) fn close(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<SpanRecord> {
+        let mut draft = self.draft(id, sites)?;
+        if let Some(end) = self.end {
+            draft.record.end_unix_ns = end.end_unix_ns.max(draft.record.start_unix_ns);
+            draft.record.ending = end.ending;
+            draft.record.incomplete = end.incomplete;
+        }
+        Some(draft.finish())
+    }
+
+    /// The record as it stands if its process is gone.
+    pub(super) fn as_abandoned(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<SpanRecord> {
+        let mut draft = self.draft(id, sites)?;
+        let last_seen = self.notes.iter().map(|note| note.time_unix_ns).max().unwrap_or(0);
+        draft.record.end_unix_ns = draft.record.end_unix_ns.max(last_seen);
+        draft.record.ending = Ending::Abandoned;
+        Some(draft.finish())
+    }
+
+    fn draft(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<Draft> {
+        let record = match (&self.base, self.begin) {
+            (Some(base), _) => base.clone(),
+            (None, Some(begin)) => begun(id, begin, sites.get(&begin.site)),
+            (None, None) => return None,
+        };
+        let site = self.begin.and_then(|begin| sites.get(&begin.site)).cloned();
+        let mut draft = Draft { record, site, extra_inputs: Vec::new() };
+        self.notes.iter().for_each(|note| draft.apply(note));
+        Some(draft)
+    }
+}
+
+fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
+    SpanRecord {
+        trace_id: begin.trace,
+        span_id: id,
+        parent_id: begin.parent,
+        name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
+        span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
+        kind: site.map(|site| site.kind.clone()).unwrap_or_default(),
+        source: site.map(|site| site.source()).unwrap_or_default(),
+        start_unix_ns: begin.start_unix_ns,
+        end_unix_ns: begin.start_unix_ns,
+        ending: Ending::Ok,
+        incomplete: false,
+        error: None,
+        inputs: None,
+        outputs: None,
+        attributes: Vec::new(),
+        events: Vec::new(),
+        model: None,
+        workflow: None,
+        run: None,
+    }
+}
+
+/// A record being put together from notes.
+struct Draft {
+    record: SpanRecord,
+    site: Option<Arc<Site>>,
+    extra_inputs: Vec<(String, Json)>,
+}
+
+impl Draft {
+    fn apply(&mut self, note: &Note) {
+        let (key, body) = (note.key.as_str(), note.body.as_slice());
+        match note.kind {
+            NoteKind::Inputs => {
+                let values = self.site.as_ref().map_or(&[][..], |site| &site.values);
+                let node = (self.record.kind == "node").then_some(self.record.name.as_str());
+                self.record.inputs = tape::inputs(body, values, node);
+            }
+            NoteKind::Input => self.extra_inputs.extend(tape::output(body, false).map(|value| (key.into(), value))),
+            NoteKind::Output => self.record.outputs = tape::output(body, false),
+            NoteKind::Items => self.record.outputs = tape::output(body, true),
+            NoteKind::Attribute => self.set(key, tape::attribute(body)),
+            NoteKind::DefaultAttribute if self.record.attribute(key).is_none() => self.set(key, tape::attribute(body)),
+            NoteKind::DefaultAttribute => {}
+            NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),
+            NoteKind::Error => self.record.error = Some(ErrorFacts { kind: key.into(), message: tape::text(body) }),
+            NoteKind::Event => self.record.events.push(event(note)),
+            NoteKind::Model => apply_model(self.record.model.get_or_insert_default(), key, body),
+            NoteKind::Tag => replace(&mut self.workflow().tags, key, tape::text(body)),
+            NoteKind::Session => self.workflow().session = Some(tape::text(body)),
+            NoteKind::User => self.workflow().user = Some(tape::text(body)),
+            NoteKind::Experiment => self.workflow().experiment = Some(tape::text(body)),
+            NoteKind::OpenRun => {
+                self.workflow().opens_run = Some(RunRequest { name: Some(tape::text(body)).filter(|name| !name.is_empty()) });
+            }
+            NoteKind::RunParam => replace(&mut self.run().params, key, tape::text(body)),
+            NoteKind::RunTag => replace(&mut self.run().tags, key, tape::text(body)),
+            NoteKind::RunMetric => {
+                if let Some((value, step)) = metric(body) {
+                    let time_unix_ns = note.time_unix_ns;
+                    self.run().metrics.push(RunMetric { key: key.into(), value, time_unix_ns, step });
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Option<AttributeValue>) {
+        if let Some(value) = value {
+            replace(&mut self.record.attributes, key, value);
+        }
+    }
+
+    fn workflow(&mut self) -> &mut WorkflowFacts {
+        self.record.workflow.get_or_insert_default()
+    }
+
+    fn run(&mut self) -> &mut RunFacts {
+        self.record.run.get_or_insert_default()
+    }
+
+    fn finish(mut self) -> SpanRecord {
+        if !self.extra_inputs.is_empty() {
+            self.record.inputs = Some(merged(self.record.inputs.take(), &self.extra_inputs));
+        }
+        self.record.events.sort_by_key(|event| event.time_unix_ns);
+        let failed = self.record.is_error();
+        match self.record.ending {
+            Ending::Cancelled if failed && self.record.error.is_none() => {
+                let message = "dropped before it was done".into();
+                self.record.error = Some(ErrorFacts { kind: "cancelled".into(), message });
+            }
+            Ending::Abandoned => {
+                let message = "its process ended before it did".into();
+                self.record.error = Some(ErrorFacts { kind: "abandoned".into(), message });
+            }
+            _ => {}
+        }
+        self.record
+    }
+}
+
+/// `inputs` as an object with `extra` added; what is no object becomes the member `inputs`.
+fn merged(inputs: Option<Json>, extra: &[(String, Json)]) -> Json {
+    let mut members = match inputs.map(|inputs| inputs.to_value()) {
+        None => serde_json::Map::new(),
+        Some(serde_json::Value::Object(members)) => members,
+        Some(other) => serde_json::Map::from_iter([("inputs".to_owned(), other)]),
+    };
+    members.extend(extra.iter().map(|(key, value)| (key.clone(), value.to_value())));
+    Json::of(&members)
+}
+
+fn replace<T>(pairs: &mut Vec<(String, T)>, key: &str, value: T) {
+    match pairs.iter_mut().find(|(existing, _)| existing == key) {
+        Some((_, slot)) => *slot = value,
+        None => pairs.push((key.to_owned(), value)),
+    }
+}
+
+/// The first 500 characters; the last one is `…` if there are more.
+fn preview(text: &str) -> String {
+    match text.char_indices().nth(CONTENT_CHARS - 1) {
+        Some((at, last)) if at + last.len_utf8() < text.len() => format!("{}…", &text[..at]),
+        _ => text.to_owned(),
+    }
+}
+
+fn count(body: &[u8]) -> Option<u64> {
+    match tape::attribute(body) {
+        Some(AttributeValue::Int(value)) => value.try_into().ok(),
+        _ => None,
+    }
+}
+
+fn event(note: &Note) -> Event {
+    let attributes = match tape::output(&note.body, false).map(|attributes| attributes.to_value()) {
+        Some(serde_json::Value::Object(members)) => members.into_iter().map(|(key, value)| (key, attribute_of(value))).collect(),
+        _ => Vec::new(),
+    };
+    Event { name: note.key.clone(), time_unix_ns: note.time_unix_ns, attributes }
+}
+
+fn attribute_of(value: serde_json::Value) -> AttributeValue {
+    match value {
+        serde_json::Value::Bool(value) => AttributeValue::Bool(value),
+        serde_json::Value::String(text) => AttributeValue::Text(text),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => AttributeValue::Int(value),
+            (None, Some(value)) => AttributeValue::Float(value),
+            (None, None) => AttributeValue::Text(number.to_string()),
+        },
+        other => AttributeValue::Json(Json::of(&other)),
+    }
+}
+
+/// The value of a metric and its step: `[value, step]`.
+fn metric(body: &[u8]) -> Option<(f64, i64)> {
+    let pair = tape::output(body, false)?.to_value();
+    Some((pair.get(0)?.as_f64()?, pair.get(1)?.as_i64()?))
+}
+
+fn apply_model(model: &mut ModelFacts, key: &str, body: &[u8]) {
+    let usage = |model: &mut ModelFacts, set: fn(&mut Usage, u64)| {
+        if let Some(count) = count(body) {
+            set(model.usage.get_or_insert_default(), count);
+        }
+    };
+    match key {
+        "model" => model.model = Some(tape::text(body)),
+        "provider" => model.provider = Some(tape::text(body)),
+        "tools" => model.tools = tape::output(body, false),
+        "time_to_first_token_ns" => model.time_to_first_token_ns = count(body),
+        "input" => usage(model, |usage, count| usage.input = count),
+        "output" => usage(model, |usage, count| usage.output = count),
+        "cache_read" => usage(model, |usage, count| usage.cache_read = Some(count)),
+        "cache_write" => usage(model, |usage, count| usage.cache_write = Some(count)),
+        "reasoning" => usage(model, |usage, count| usage.reasoning = Some(count)),
+        _ => {}
+    }
+}

@@ -1,0 +1,166 @@
+//! The collector's thread and the way to talk to it.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::diagnostics::Diagnostics;
+
+use super::{Collector, Tally};
+
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How often a store that refuses is mentioned.
+const REMINDER: Duration = Duration::from_secs(30);
+
+enum Command {
+    Flush(SyncSender<Report>),
+    Close(SyncSender<Report>),
+}
+
+/// Where everything recorded so far stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) tally: Tally,
+    /// Why the sink does not take what is closed.
+    pub(crate) refused: Option<crate::error::Error>,
+    /// The collector did not answer in time.
+    pub(crate) is_late: bool,
+}
+
+impl Report {
+    /// What is known when the collector does not answer in time.
+    pub(crate) fn late() -> Self {
+        Self { is_late: true, ..Self::default() }
+    }
+}
+
+/// The running collector.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Handle {
+    /// Starts the thread. `first` runs on it before anything else: recovery does not delay the program.
+    pub(crate) fn spawn(
+        collector: Collector,
+        diagnostics: Diagnostics,
+        first: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, inbox) = channel();
+        let chunks = collector.recorder.chunks();
+        let thread = thread::Builder::new().name("spanwright-collector".into()).spawn(move || {
+            first();
+            run(collector, &inbox, &diagnostics);
+        })?;
+        chunks.wake_when_short(thread.thread().clone());
+        Ok(Self { commands, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Closes and appends everything that had ended before the call. `None` if that took longer than until `deadline`.
+    pub(crate) fn flush(&self, deadline: Instant) -> Option<Report> {
+        self.ask(Command::Flush, deadline)
+    }
+
+    /// Flushes and ends the thread.
+    pub(crate) fn close(&self, deadline: Instant) -> Option<Report> {
+        let report = self.ask(Command::Close, deadline)?;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.map(JoinHandle::join);
+        Some(report)
+    }
+
+    fn ask(&self, command: impl FnOnce(SyncSender<Report>) -> Command, deadline: Instant) -> Option<Report> {
+        let (answer, question) = sync_channel(1);
+        self.commands.send(command(answer)).ok()?;
+        if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
+            thread.thread().unpark();
+        }
+        question.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
+}
+
+fn run(mut collector: Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) {
+    let mut speaker = Speaker::new(diagnostics);
+    loop {
+        // The wait is on the thread's token and not on the inbox, so that a thread short of chunks can end it without a lock.
+        let command = match inbox.try_recv() {
+            Ok(command) => Some(command),
+            Err(_) => {
+                thread::park_timeout(INTERVAL);
+                match inbox.recv_timeout(Duration::ZERO) {
+                    Ok(command) => Some(command),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+        };
+        let mut refused = collector.cycle().err();
+        // A second cycle closes what ended while the first one ran.
+        if command.is_some() && refused.is_none() {
+            refused = collector.cycle().err();
+        }
+        let report = Report { tally: collector.tally(), refused, is_late: false };
+        speaker.look_at(&report);
+        match command {
+            Some(Command::Flush(answer)) => drop(answer.try_send(report)),
+            Some(Command::Close(answer)) => {
+                speaker.say_losses(&report.tally);
+                collector.close();
+                drop(answer.try_send(report));
+                return;
+            }
+            None => {}
+        }
+    }
+    collector.close();
+}
+
+/// Says what went wrong: at once, then once per interval.
+struct Speaker<'d> {
+    diagnostics: &'d Diagnostics,
+    said: Tally,
+    next: Instant,
+    refusing: bool,
+}
+
+impl<'d> Speaker<'d> {
+    fn new(diagnostics: &'d Diagnostics) -> Self {
+        Self { diagnostics, said: Tally::default(), next: Instant::now(), refusing: false }
+    }
+
+    fn look_at(&mut self, report: &Report) {
+        match &report.refused {
+            Some(error) if !self.refusing => {
+                let waiting = report.tally.waiting;
+                self.diagnostics.say(format!("cannot store spans, {waiting} wait in memory: {error:#}"));
+                self.refusing = true;
+            }
+            Some(_) => {}
+            None => self.refusing = false,
+        }
+        if Instant::now() >= self.next && self.say_losses(&report.tally) {
+            self.next = Instant::now() + REMINDER;
+        }
+    }
+
+    fn say_losses(&mut self, tally: &Tally) -> bool {
+        let causes = [
+            ("spans dropped, the chunks were full", tally.losses.spans, self.said.losses.spans),
+            ("values dropped, the chunks were full", tally.losses.notes, self.said.losses.notes),
+            ("ends dropped, the chunks were full", tally.losses.ends, self.said.losses.ends),
+            ("values dropped, open spans hold too much", tally.crowded, self.said.crowded),
+            ("values or ends of unknown spans", tally.orphaned, self.said.orphaned),
+            ("chunks with unreadable entries", tally.malformed, self.said.malformed),
+        ];
+        let new: Vec<_> =
+            causes.iter().filter(|(_, now, said)| now > said).map(|(what, now, _)| format!("{now} {what}")).collect();
+        self.said = *tally;
+        if !new.is_empty() {
+            self.diagnostics.say(format!("lost since start: {}", new.join("; ")));
+        }
+        !new.is_empty()
+    }
+}

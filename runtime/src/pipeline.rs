@@ -1,0 +1,327 @@
+//! Putting the stages together, and taking them down.
+//!
+//! This is the one place that knows every stage. Nothing in here is on the path of an annotated call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::capture::{Policy, Rules};
+use crate::chunk::Chunks;
+use crate::collector::{self, Collector, Report};
+use crate::config::{Config, Experiment, Overrides, StorePlace};
+use crate::diagnostics::Diagnostics;
+use crate::error::{Error, Kind};
+use crate::record::RecordSink;
+use crate::recorder::{self, Recorder};
+
+#[cfg(feature = "store")]
+use crate::store::Store;
+
+#[cfg(feature = "store")]
+mod stored;
+
+/// Starts tracing as the environment and `spanwright.toml` configure it.
+///
+/// Never fails: a setting that cannot be used is one diagnostic and its default, and a store that cannot be opened is one
+/// diagnostic and memory. Keep the guard until the program ends: dropping it delivers what is left.
+///
+/// ```
+/// let _guard = spanwright::init();
+/// ```
+pub fn init() -> Guard {
+    builder().install().unwrap_or_else(|error| {
+        Diagnostics::stderr().say(format!("tracing is off: {error:#}"));
+        Guard { running: None }
+    })
+}
+
+/// Starts tracing with settings of the program's own, which win over the environment.
+///
+/// ```no_run
+/// # fn main() -> Result<(), spanwright::Error> {
+/// let guard = spanwright::builder().tracking_uri("http://127.0.0.1:5000").experiment("home").install()?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn builder() -> Builder {
+    Builder { overrides: Overrides::default(), diagnostics: None, sink: None }
+}
+
+/// Settings of the program's own. See [`builder`].
+#[must_use = "nothing is traced before `install`"]
+pub struct Builder {
+    overrides: Overrides,
+    diagnostics: Option<Diagnostics>,
+    sink: Option<Box<dyn RecordSink>>,
+}
+
+impl Builder {
+    /// The MLflow server to deliver to: `http://…` or `https://…`. Without one, spans stay in the store.
+    pub fn tracking_uri(mut self, uri: impl Into<String>) -> Self {
+        self.overrides.tracking_uri = Some(uri.into());
+        self
+    }
+
+    /// The experiment traces belong to, by name; created if it is not there.
+    pub fn experiment(mut self, name: impl Into<String>) -> Self {
+        self.overrides.experiment = Some(Experiment::Name(name.into()));
+        self
+    }
+
+    /// The folder of the store, instead of the nearest `.spanwright`.
+    pub fn store(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
+        self.overrides.store = Some(StorePlace::At(folder.into()));
+        self
+    }
+
+    /// The share of traces that is kept, from 0.0 to 1.0.
+    pub fn sampling_ratio(mut self, ratio: f64) -> Self {
+        self.overrides.sampling_ratio = Some(ratio);
+        self
+    }
+
+    /// How long the guard may spend delivering when it is dropped; 2 seconds if not set.
+    pub fn flush_timeout(mut self, timeout: Duration) -> Self {
+        self.overrides.flush_timeout = Some(timeout);
+        self
+    }
+
+    /// Takes each diagnostic instead of standard error.
+    pub fn diagnostics(mut self, receiver: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.diagnostics = Some(Diagnostics::to(receiver));
+        self
+    }
+
+    /// Takes closed spans instead of the store; nothing is delivered then.
+    pub fn sink(mut self, sink: impl RecordSink + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Starts tracing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_state`] if the program is traced already; [`Error::is_store`] if no collector can be started.
+    pub fn install(self) -> Result<Guard, Error> {
+        let (config, warnings) = Config::of_process(self.overrides);
+        let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
+        let diagnostics = self.diagnostics.unwrap_or_else(standard);
+        if recorder::installed().is_some() {
+            return Err(already_installed());
+        }
+        if config.disabled.value {
+            recorder::settle_for_nothing();
+            return Ok(Guard { running: None });
+        }
+        for warning in warnings {
+            diagnostics.say(warning);
+        }
+        let parts = Parts { config, diagnostics };
+        let running = match self.sink {
+            Some(sink) => parts.start_with(sink)?,
+            None => parts.start()?,
+        };
+        Ok(Guard { running: Some(running) })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("overrides", &self.overrides).finish_non_exhaustive()
+    }
+}
+
+fn already_installed() -> Error {
+    Error::new(Kind::State, "start tracing: this program is traced already; keep the first guard and call `init` once")
+}
+
+struct Parts {
+    config: Config,
+    diagnostics: Diagnostics,
+}
+
+impl Parts {
+    fn policy(&self) -> Policy {
+        Policy {
+            cap: self.config.capture.value,
+            full_bytes: self.config.max_value_bytes.value,
+            rules: Rules::default(),
+            ..Policy::default()
+        }
+    }
+
+    fn recorder(&self) -> Result<&'static Recorder, Error> {
+        let recorder = Recorder::start(Chunks::new(), self.policy(), self.config.sampling_ratio.value);
+        if recorder.install() {
+            return Ok(recorder);
+        }
+        recorder.stop();
+        Err(already_installed())
+    }
+
+    fn start_with(self, sink: Box<dyn RecordSink>) -> Result<Running, Error> {
+        let recorder = self.recorder()?;
+        self.run(recorder, Collector::new(recorder, sink), || ())
+    }
+
+    #[cfg(not(feature = "store"))]
+    fn start(self) -> Result<Running, Error> {
+        Err(Error::new(Kind::Config, "start tracing: without the feature `store`, give the builder a `sink`"))
+    }
+
+    fn run(
+        self,
+        recorder: &'static Recorder,
+        collector: Collector,
+        first: impl FnOnce() + Send + 'static,
+    ) -> Result<Running, Error> {
+        let collector = collector::Handle::spawn(collector, self.diagnostics.clone(), first).map_err(|error| {
+            recorder.stop();
+            Error::because(Kind::Store, "start tracing: cannot start the collector's thread", error)
+        })?;
+        Ok(Running {
+            recorder,
+            collector,
+            flush_timeout: self.config.flush_timeout.value,
+            #[cfg(feature = "store")]
+            store: None,
+            #[cfg(feature = "mlflow")]
+            exporter: None,
+            config: Arc::new(self.config),
+        })
+    }
+}
+
+struct Running {
+    recorder: &'static Recorder,
+    collector: collector::Handle,
+    flush_timeout: Duration,
+    config: Arc<Config>,
+    #[cfg(feature = "store")]
+    store: Option<Store>,
+    #[cfg(feature = "mlflow")]
+    exporter: Option<Arc<crate::export::Exporter>>,
+}
+
+/// Keeps tracing on. Dropping it stops tracing and delivers what is left within the flush timeout (2 seconds by default); what
+/// is not delivered by then stays in the store, for the next process or `spanwright push`.
+///
+/// Drop it outside of async code, or call [`Guard::shutdown`] there from `spawn_blocking`: delivering blocks.
+#[must_use = "tracing stops as soon as the guard is dropped; bind it with `let _guard = …`"]
+pub struct Guard {
+    running: Option<Running>,
+}
+
+/// Where the spans stand that had ended when a flush began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// Everything that had ended is in the store.
+    pub is_stored: bool,
+    /// Everything this process has to deliver is delivered, or was refused by the server for good.
+    pub is_delivered: bool,
+    /// Spans stored by this process since it started.
+    pub stored: u64,
+    /// Spans delivered by this process since it started.
+    pub delivered: u64,
+    /// Spans in the store that wait for this process's server.
+    pub pending: u64,
+    /// Spans the server refused for good; they stay in the store with the cause.
+    pub rejected: u64,
+    /// Spans that could not be recorded since the process started.
+    pub lost: u64,
+}
+
+impl Guard {
+    /// Whether spans are recorded: false if tracing was switched off or could not be started.
+    pub fn is_tracing(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Stores and delivers everything that had ended before the call, waiting no longer than `timeout`.
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        let deadline = Instant::now() + timeout;
+        let Some(running) = &self.running else { return FlushReport::settled() };
+        Chunks::release_thread();
+        let report = running.collector.flush(deadline);
+        running.deliver(report, deadline)
+    }
+
+    /// Stops tracing and delivers what is left within the flush timeout.
+    pub fn shutdown(mut self) -> FlushReport {
+        self.close()
+    }
+
+    fn close(&mut self) -> FlushReport {
+        let Some(running) = self.running.take() else { return FlushReport::settled() };
+        let deadline = Instant::now() + running.flush_timeout;
+        running.recorder.stop();
+        Chunks::release_thread();
+        let report = running.collector.close(deadline);
+        let report = running.deliver(report, deadline);
+        #[cfg(feature = "mlflow")]
+        if let Some(exporter) = &running.exporter {
+            exporter.shutdown(deadline);
+        }
+        report
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Option<&Config> {
+        self.running.as_ref().map(|running| &*running.config)
+    }
+
+    /// The store spans are kept in.
+    #[cfg(feature = "store")]
+    pub fn store(&self) -> Option<&Store> {
+        self.running.as_ref()?.store.as_ref()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("is_tracing", &self.is_tracing()).finish_non_exhaustive()
+    }
+}
+
+impl FlushReport {
+    fn settled() -> Self {
+        Self { is_stored: true, is_delivered: true, ..Self::default() }
+    }
+}
+
+impl Running {
+    /// Waits for what `report` says is stored to be delivered too.
+    fn deliver(&self, report: Option<Report>, deadline: Instant) -> FlushReport {
+        let report = report.unwrap_or_else(Report::late);
+        let losses = report.tally.losses;
+        let flushed = FlushReport {
+            is_stored: report.refused.is_none() && report.tally.waiting == 0 && !report.is_late,
+            stored: report.tally.stored,
+            lost: losses.spans + losses.ends,
+            is_delivered: true,
+            ..FlushReport::default()
+        };
+        #[cfg(feature = "mlflow")]
+        if let Some(exporter) = &self.exporter {
+            let delivery = exporter.flush(deadline);
+            return FlushReport {
+                is_delivered: delivery.pending == 0 && flushed.is_stored,
+                delivered: delivery.delivered,
+                pending: delivery.pending,
+                rejected: delivery.rejected,
+                ..flushed
+            };
+        }
+        let _ = deadline;
+        flushed
+    }
+}

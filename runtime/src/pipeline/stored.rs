@@ -1,0 +1,177 @@
+//! Tracing into the store, and from there to a server.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::collector::{Assembly, Collector};
+use crate::config::{ChunkPlace, Destination, StorePlace};
+use crate::diagnostics::Diagnostics;
+use crate::error::Error;
+use crate::id::next_span_id;
+use crate::record::{Batch, RecordSink};
+use crate::store::{self, Limits, ProcessId, Store};
+
+use super::{Parts, Running};
+
+#[cfg(not(loom))]
+use crate::chunk::folder::{Abandoned, Folder};
+
+/// How often old traces are looked for.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+
+impl Parts {
+    pub(super) fn start(self) -> Result<Running, Error> {
+        let store = self.open_store()?;
+        let recorder = self.recorder()?;
+        let process = ProcessId(next_span_id().to_u64());
+        let destination = match &self.config.destination.value {
+            Destination::Http(uri) => Some(uri.to_string()),
+            _ => None,
+        };
+        #[cfg(feature = "mlflow")]
+        let exporter = self.start_exporter(&store);
+        let sink = Kept {
+            store: store.clone(),
+            process,
+            destination: destination.clone(),
+            diagnostics: self.diagnostics.clone(),
+            next_sweep: Instant::now(),
+            limits: Limits { max_age: self.config.store_max_age.value, max_bytes: self.config.store_max_bytes.value },
+            #[cfg(feature = "mlflow")]
+            exporter: exporter.clone(),
+        };
+        let mut heir = sink.clone();
+        let mut collector = Collector::new(recorder, Box::new(sink));
+        let root = store.folder().map(Path::to_owned);
+        #[cfg(not(loom))]
+        if let Some(root) = &root {
+            self.map_chunks(&mut collector, root, process, destination.as_deref());
+        }
+        let mut running = self.run(recorder, collector, move || {
+            if let Some(root) = &root {
+                heir.recover(root);
+            }
+        })?;
+        running.store = Some(store);
+        #[cfg(feature = "mlflow")]
+        {
+            running.exporter = exporter;
+        }
+        Ok(running)
+    }
+
+    /// The configured store, or memory if it cannot be opened.
+    fn open_store(&self) -> Result<Store, Error> {
+        let opened = match &self.config.store.value {
+            StorePlace::Off => Store::in_memory(),
+            StorePlace::At(folder) => Store::open(folder),
+            StorePlace::Nearest => Store::open(&store::locate(&self.config.working_folder)),
+        };
+        let store = opened.or_else(|error| {
+            self.diagnostics.say(format!("spans are kept in memory only, and go with the process: {error:#}"));
+            Store::in_memory()
+        })?;
+        store.notices().iter().for_each(|notice| self.diagnostics.say(notice));
+        Ok(store)
+    }
+
+    #[cfg(feature = "mlflow")]
+    fn start_exporter(&self, store: &Store) -> Option<Arc<crate::export::Exporter>> {
+        let Destination::Http(_) = self.config.destination.value else { return None };
+        match crate::export::Exporter::start(store.clone(), &self.config, self.diagnostics.clone()) {
+            Ok(exporter) => Some(Arc::new(exporter)),
+            Err(error) => {
+                self.diagnostics.say(format!("nothing is delivered by this process, spans stay in the store: {error:#}"));
+                None
+            }
+        }
+    }
+
+    /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
+    #[cfg(not(loom))]
+    fn map_chunks(&self, collector: &mut Collector, root: &Path, process: ProcessId, destination: Option<&str>) {
+        let place = match &self.config.chunks.value {
+            ChunkPlace::Store => root,
+            ChunkPlace::At(folder) => folder,
+            ChunkPlace::Heap => return,
+        };
+        if let Ok(folder) = Folder::create(place, process.0, destination) {
+            // A folder without a mapped chunk still is this process's sign of life.
+            let _ = collector.map_chunks_in(folder);
+        }
+    }
+}
+
+/// The sink of a program: the store, then a word to the exporter.
+#[derive(Clone)]
+struct Kept {
+    store: Store,
+    process: ProcessId,
+    destination: Option<String>,
+    diagnostics: Diagnostics,
+    next_sweep: Instant,
+    limits: Limits,
+    #[cfg(feature = "mlflow")]
+    exporter: Option<Arc<crate::export::Exporter>>,
+}
+
+impl RecordSink for Kept {
+    fn append(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.store.append(batch, self.process, self.destination.as_deref())?;
+        self.wake_exporter();
+        self.remove_old();
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn wake_exporter(&self) {
+        #[cfg(feature = "mlflow")]
+        if let Some(exporter) = &self.exporter {
+            exporter.wake();
+        }
+    }
+
+    fn remove_old(&mut self) {
+        if Instant::now() < self.next_sweep {
+            return;
+        }
+        self.next_sweep = Instant::now() + RETENTION_INTERVAL;
+        match self.store.sweep(self.limits) {
+            Ok(evicted) if evicted.undelivered.traces > 0 => self.diagnostics.say(format!(
+                "{} undelivered traces with {} spans were evicted: the store is above its limit of {} bytes; \
+                 deliver with `spanwright push` or raise the limit",
+                evicted.undelivered.traces, evicted.undelivered.spans, self.limits.max_bytes,
+            )),
+            Ok(_) => {}
+            Err(error) => self.diagnostics.say(format!("cannot remove old traces from the store: {error:#}")),
+        }
+    }
+
+    /// Takes over what processes that died left behind.
+    fn recover(&mut self, root: &Path) {
+        #[cfg(not(loom))]
+        for abandoned in Abandoned::all(root) {
+            let process = ProcessId(abandoned.process());
+            if let Err(error) = self.take_over(&abandoned, process) {
+                self.diagnostics.say(format!("spans of a process that died stay in their chunks for now: {error:#}"));
+                continue;
+            }
+            abandoned.remove();
+        }
+        self.wake_exporter();
+    }
+
+    #[cfg(not(loom))]
+    fn take_over(&self, abandoned: &Abandoned, process: ProcessId) -> Result<(), Error> {
+        let mut assembly = Assembly::default();
+        assembly.resume(self.store.callsites_of(process)?, self.store.open_spans_of(process)?);
+        let unread = abandoned.read(|entry| assembly.take(entry));
+        if unread > 0 {
+            self.diagnostics.say(format!("{unread} chunks of a process that died could not be read to their end"));
+        }
+        self.store.append(&assembly.close_all(), process, abandoned.destination().as_deref())?;
+        self.store.forget_process(process)
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the records of a span go, and how much of its values is captured.
+//!
+//! A program has one recorder, put in place by `init`; each scoped test has its own. A span keeps to the recorder of its trace,
+//! wherever its task or thread runs.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::capture::Policy;
+use crate::chunk::Chunks;
+use crate::config::{Config, Overrides};
+use crate::diagnostics::Diagnostics;
+use crate::id::TraceId;
+
+/// Chunks and the policy of filling them. Recorders are never freed: spans of any thread may still point at one.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    number: u64,
+    chunks: Chunks,
+    policy: Policy,
+    /// A trace is kept if the lower half of its id is below or at this.
+    keep_up_to: u64,
+    accepting: AtomicBool,
+}
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+/// How many recorders take spans: while it is 0, starting a span is one relaxed load.
+static ACTIVE: AtomicU32 = AtomicU32::new(0);
+static INSTALLED: OnceLock<&'static Recorder> = OnceLock::new();
+
+impl Recorder {
+    /// A recorder that takes spans from now on, keeping the share `ratio` of all traces.
+    pub(crate) fn start(chunks: Chunks, policy: Policy, ratio: f64) -> &'static Self {
+        ACTIVE.fetch_add(1, Ordering::Relaxed);
+        Box::leak(Box::new(Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            chunks,
+            policy,
+            keep_up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 },
+            accepting: AtomicBool::new(true),
+        }))
+    }
+
+    /// Makes this the recorder of the program; false if there is one already.
+    pub(crate) fn install(&'static self) -> bool {
+        INSTALLED.set(self).is_ok()
+    }
+
+    /// Takes no new span; those that are open still write their end.
+    pub(crate) fn stop(&self) {
+        if self.accepting.swap(false, Ordering::Relaxed) {
+            ACTIVE.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The number of this recorder in its process.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    #[inline]
+    pub(crate) fn chunks(&self) -> &Chunks {
+        &self.chunks
+    }
+
+    #[inline]
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    #[inline]
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.accepting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the trace is kept.
+    #[inline]
+    pub(crate) fn keeps(&self, trace: TraceId) -> bool {
+        trace.halves().1 <= self.keep_up_to && self.keep_up_to != 0
+    }
+}
+
+/// Whether any recorder takes spans.
+#[inline]
+pub(crate) fn any() -> bool {
+    ACTIVE.load(Ordering::Relaxed) != 0
+}
+
+/// The recorder of the program.
+#[inline]
+pub(crate) fn installed() -> Option<&'static Recorder> {
+    INSTALLED.get().copied()
+}
+
+/// Whether it has been settled that no recorder is there: said, or on purpose.
+static SETTLED: AtomicBool = AtomicBool::new(false);
+
+/// Tracing is off on purpose.
+pub(crate) fn settle_for_nothing() {
+    SETTLED.store(true, Ordering::Relaxed);
+}
+
+/// A span starts and no recorder takes it. In a debug build, the first time, somebody probably forgot something.
+#[inline]
+pub(crate) fn nothing_installed() {
+    if cfg!(debug_assertions) && !SETTLED.load(Ordering::Relaxed) {
+        say_nothing_installed();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn say_nothing_installed() {
+    if installed().is_some() || SETTLED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (config, _) = Config::of_process(Overrides::default());
+    if config.log.value && !config.disabled.value {
+        Diagnostics::stderr().say(
+            "an annotated function ran and nothing is installed; put `let _guard = spanwright::init();` first in `main` \
+             (debug builds say this once)",
+        );
+    }
+}

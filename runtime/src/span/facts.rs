@@ -1,0 +1,116 @@
+//! What an attribute's arguments say of a call, written when the call starts.
+
+use crate::capture::{self, Text, Value};
+use crate::chunk::NoteKind;
+
+use super::{MAX_TEXT_CHARS, Span};
+
+/// Takes the dynamic facts of one call. Every method borrows the user's expression, so that nothing is moved.
+#[derive(Debug)]
+pub struct Facts<'s> {
+    pub(super) span: &'s Span,
+}
+
+impl Facts<'_> {
+    fn text(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
+        if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
+            self.span.note_with(kind, key, |out| capture::text(out, &text, MAX_TEXT_CHARS, recorder.policy()));
+        }
+    }
+
+    fn value(&self, kind: NoteKind, key: &str, value: &dyn Value) {
+        if let Some(recorder) = self.span.recorder() {
+            self.span.note_with(kind, key, |out| capture::named(out, key, value, recorder.policy()));
+        }
+    }
+
+    /// A tag of the trace.
+    pub fn tag(&self, key: &str, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Tag, key, value);
+    }
+
+    /// The session of the trace.
+    pub fn session(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Session, "", value);
+    }
+
+    /// The user of the trace.
+    pub fn user(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::User, "", value);
+    }
+
+    /// The experiment of the trace, by name or id.
+    pub fn experiment(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Experiment, "", value);
+    }
+
+    /// Opens a run for the trace, named as its root.
+    pub fn run(&self) {
+        self.text(NoteKind::OpenRun, "", "");
+    }
+
+    /// Opens a run of this name for the trace.
+    pub fn run_named(&self, name: &(impl Text + ?Sized)) {
+        self.text(NoteKind::OpenRun, "", name);
+    }
+
+    /// A parameter of the run.
+    pub fn param(&self, key: &str, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::RunParam, key, value);
+    }
+
+    /// What set a scheduled job off.
+    pub fn trigger(&self, value: &(impl Text + ?Sized)) {
+        self.tag("trigger", value);
+    }
+
+    /// The schedule of a scheduled job.
+    pub fn schedule(&self, value: &(impl Text + ?Sized)) {
+        self.tag("schedule_id", value);
+    }
+
+    /// Who delegates.
+    pub fn from(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Attribute, "from", value);
+    }
+
+    /// To whom is delegated.
+    pub fn to(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Attribute, "to", value);
+    }
+
+    /// The policy a sandbox runs under.
+    pub fn policy(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Attribute, "sandbox.policy", value);
+    }
+
+    /// The model that is called.
+    pub fn model(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Model, "model", value);
+    }
+
+    /// The provider that is called.
+    pub fn provider(&self, value: &(impl Text + ?Sized)) {
+        self.text(NoteKind::Model, "provider", value);
+    }
+
+    /// Definitions of the tools the model is offered.
+    pub fn tools(&self, value: &dyn Value) {
+        self.value(NoteKind::Model, "tools", value);
+    }
+
+    /// An input beside the captured parameters.
+    pub fn input(&self, key: &str, value: &dyn Value) {
+        self.value(NoteKind::Input, key, value);
+    }
+
+    /// An attribute.
+    pub fn attribute(&self, key: &str, value: &dyn Value) {
+        self.value(NoteKind::Attribute, key, value);
+    }
+
+    /// What is delegated; a preview of 500 characters is kept.
+    pub fn content(&self, value: &dyn Value) {
+        self.value(NoteKind::Content, "content_preview", value);
+    }
+}

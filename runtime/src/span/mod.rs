@@ -1,0 +1,341 @@
+//! One call of an annotated function: its begin, notes and end go into the chunks, and nothing else.
+//!
+//! In: a callsite, the captured values, and what the call returns. Out: entries. No user type is kept beyond the call; nothing
+//! here blocks, fails or panics. A user's `Serialize` or `Display` that panics is recorded as `<panicked>`.
+
+mod facts;
+mod handle;
+mod items;
+mod subject;
+
+pub use facts::Facts;
+pub use handle::{Handle, handle};
+pub(crate) use items::Items;
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use serde::Serialize;
+
+use crate::callsite::{Callsite, Capture as Level, Kind};
+use crate::capture::{self, Value};
+use crate::chunk::{MAX_BODY_BYTES, NoteKind};
+use crate::clock::now_unix_ns;
+use crate::context::{self, Current};
+use crate::id::{SpanId, TraceId, next_span_id, next_trace_id};
+use crate::outcome::{Failure, Observed};
+use crate::record::Ending;
+use crate::recorder::{self, Recorder};
+use crate::tape;
+
+/// A call being recorded, or nothing at all. Dropped before it is finished, it is recorded as cancelled.
+#[must_use = "a span that is dropped at once is recorded as cancelled"]
+#[derive(Debug)]
+pub struct Span {
+    recorder: Option<&'static Recorder>,
+    site: &'static Callsite,
+    trace: TraceId,
+    /// Invalid in a trace that is not sampled.
+    id: SpanId,
+}
+
+/// Starts a span for a call of the function at `site`.
+#[inline]
+pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
+    if recorder::any() {
+        start_recording(site, values)
+    } else {
+        recorder::nothing_installed();
+        Span { recorder: None, site, trace: Current::NONE.trace, id: Current::NONE.span }
+    }
+}
+
+#[inline(never)]
+fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
+    let current = context::current();
+    let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
+    let Some(recorder) = current.recorder.or_else(recorder::installed) else { return span };
+    let starts_trace = !current.trace.is_valid() || site.kind == Kind::Scheduled;
+    if starts_trace {
+        if !recorder.is_accepting() {
+            return span;
+        }
+        span.trace = next_trace_id();
+        context::saw_trace(span.trace);
+    }
+    span.recorder = Some(recorder);
+    let sampled = if starts_trace { recorder.keeps(span.trace) } else { current.span.is_valid() };
+    if sampled {
+        let parent = Some(current.span).filter(|_| !starts_trace);
+        span.begin(recorder, parent, values);
+        if starts_trace {
+            span.note_session(recorder);
+        }
+    }
+    span
+}
+
+impl Span {
+    fn begin(&mut self, recorder: &'static Recorder, parent: Option<SpanId>, values: &[&dyn Value]) {
+        let number = self.site.number();
+        if !self.site.is_announced_to(recorder.number()) && !announce(self.site, number, recorder) {
+            return;
+        }
+        let id = next_span_id();
+        if !recorder.chunks().begin(number, id, parent, self.trace, now_unix_ns()) {
+            return;
+        }
+        self.id = id;
+        let level = self.site.inputs.min(recorder.policy().cap);
+        if level > Level::None && (!values.is_empty() || self.site.kind == Kind::Node) {
+            self.note_with(NoteKind::Inputs, "", |out| {
+                capture::inputs(out, self.site.values, values, level, recorder.policy());
+            });
+        }
+        if matches!(self.site.kind, Kind::Workflow | Kind::Scheduled) && !self.site.workflow.is_empty() {
+            self.note_with(NoteKind::Tag, "workflow", |out| {
+                capture::text(out, self.site.workflow, MAX_TEXT_CHARS, recorder.policy());
+            });
+        }
+    }
+
+    #[cold]
+    fn note_session(&self, recorder: &Recorder) {
+        if let Some(session) = context::session() {
+            self.note_with(NoteKind::Session, "", |out| capture::text(out, &session, MAX_TEXT_CHARS, recorder.policy()));
+        }
+    }
+
+    /// Adds what is only known when the call is made. `say` runs only if the span is recorded; a panic in it is the telemetry's
+    /// loss, not the program's.
+    #[inline]
+    pub fn with(self, say: impl FnOnce(&Facts<'_>)) -> Self {
+        if self.is_recorded() {
+            let _ = catch_unwind(AssertUnwindSafe(|| say(&Facts { span: &self })));
+        }
+        self
+    }
+
+    /// Whether entries are written for this span.
+    #[inline]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.id.is_valid()
+    }
+
+    /// The callsite of the annotated function.
+    pub(crate) fn site(&self) -> &'static Callsite {
+        self.site
+    }
+
+    /// The recorder, while the span is recorded.
+    pub(crate) fn recorder(&self) -> Option<&'static Recorder> {
+        self.recorder.filter(|_| self.is_recorded())
+    }
+
+    /// The context the call runs in; `None` leaves it as it is.
+    #[inline]
+    pub(crate) fn context(&self) -> Option<Current> {
+        self.recorder.map(|_| Current { recorder: self.recorder, trace: self.trace, span: self.id })
+    }
+
+    pub(crate) fn note(&self, kind: NoteKind, key: &str, body: &[u8]) {
+        write_note(self.recorder, self.id, kind, key, body);
+    }
+
+    fn note_with(&self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Vec<u8>)) {
+        write_note_with(self.recorder, self.id, kind, key, fill);
+    }
+
+    /// Ends the span with what its call returned. A panic in the user's view of the value is recorded, the span is OK.
+    pub(crate) fn finish<'r>(&mut self, observe: impl FnOnce() -> Observed<'r>) {
+        let Some(recorder) = self.recorder() else { return };
+        let end = now_unix_ns();
+        let ending = self.observed(observe, |observed| self.note_observed(recorder, observed));
+        self.end(recorder, end, ending.unwrap_or(Ending::Ok), false);
+    }
+
+    /// Ends the span of a stream that is exhausted.
+    pub(crate) fn finish_stream(&mut self, failed: bool) {
+        if let Some(recorder) = self.recorder() {
+            self.end(recorder, now_unix_ns(), if failed { Ending::Error } else { Ending::Ok }, false);
+        }
+    }
+
+    /// Runs a view of a user's value, whose code may panic.
+    pub(crate) fn observed<'r, R>(
+        &self,
+        observe: impl FnOnce() -> Observed<'r>,
+        take: impl FnOnce(&Observed<'r>) -> R,
+    ) -> Option<R> {
+        let seen = catch_unwind(AssertUnwindSafe(|| take(&observe())));
+        if seen.is_err() {
+            self.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
+        }
+        seen.ok()
+    }
+
+    /// Writes what was observed and says how the call ended.
+    fn note_observed(&self, recorder: &Recorder, observed: &Observed<'_>) -> Ending {
+        self.note_facts(recorder, observed.facts);
+        if let Some(value) = observed.value {
+            self.note_output(recorder, value);
+        }
+        match &observed.failure {
+            None => Ending::Ok,
+            Some(failure) if observed.expected => {
+                self.note_with(NoteKind::Attribute, "spanwright.expected_error", |out| {
+                    capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+                });
+                Ending::Ok
+            }
+            Some(failure) => {
+                self.note_failure(recorder, failure);
+                Ending::Error
+            }
+        }
+    }
+
+    fn note_failure(&self, recorder: &Recorder, failure: &Failure<'_>) {
+        self.note_with(NoteKind::Error, &tape::short_type_name(failure.kind()), |out| {
+            capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+        });
+    }
+
+    /// Writes a captured output, as far as the callsite and the policy let it be captured.
+    fn note_output(&self, recorder: &Recorder, value: &dyn Value) {
+        let level = self.site.output.min(recorder.policy().cap);
+        if level > Level::None {
+            self.note_with(NoteKind::Output, "", |out| capture::value(out, value, level, recorder.policy()));
+        }
+    }
+
+    /// Runs the part of a body that makes a future or stream, in the span's context.
+    pub(crate) fn enter_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
+        let Some(context) = self.context() else { return body() };
+        let _entered = context::enter(context);
+        match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(made) => made,
+            Err(payload) => {
+                self.finish_panicked(&*payload);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Ends the span of a call that panicked.
+    #[cold]
+    pub(crate) fn finish_panicked(&mut self, payload: &(dyn Any + Send)) {
+        let Some(recorder) = self.recorder() else { return };
+        let end = now_unix_ns();
+        let message = payload.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("panicked");
+        self.note_with(NoteKind::Error, "panic", |out| capture::text(out, message, MAX_TEXT_CHARS, recorder.policy()));
+        self.end(recorder, end, Ending::Panic, false);
+    }
+
+    /// Ends the span of a call that was dropped before it was done; `incomplete` if it had yielded something already.
+    #[cold]
+    pub(crate) fn finish_cancelled(&mut self, incomplete: bool) {
+        if let Some(recorder) = self.recorder() {
+            self.end(recorder, now_unix_ns(), Ending::Cancelled, incomplete);
+        }
+    }
+
+    fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+        recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
+        self.id = Current::NONE.span;
+        self.recorder = None;
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if self.is_recorded() {
+            self.finish_cancelled(false);
+        }
+    }
+}
+
+/// Longest text kept for names, sessions, users and messages, in characters.
+pub(crate) const MAX_TEXT_CHARS: usize = 16 * 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Beyond this, the scratch buffer of a thread is given back after use.
+const KEPT_SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Writes a note whose body is made by `fill`, which may run the user's code, annotated functions included.
+pub(crate) fn write_note_with(
+    recorder: Option<&'static Recorder>,
+    span: SpanId,
+    kind: NoteKind,
+    key: &str,
+    fill: impl FnOnce(&mut Vec<u8>),
+) {
+    let mut body = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    body.clear();
+    fill(&mut body);
+    write_note(recorder, span, kind, key, &body);
+    if body.capacity() <= KEPT_SCRATCH_BYTES {
+        let _ = SCRATCH.try_with(|scratch| scratch.set(body));
+    }
+}
+
+pub(crate) fn write_note(recorder: Option<&'static Recorder>, span: SpanId, kind: NoteKind, key: &str, body: &[u8]) {
+    debug_assert!(body.len() <= MAX_BODY_BYTES, "capture keeps values within a large chunk");
+    if let Some(recorder) = recorder {
+        let time = if kind.has_time() { now_unix_ns() } else { 0 };
+        recorder.chunks().note(span, kind, time, key.as_bytes(), body);
+    }
+}
+
+/// Writes the facts of a callsite into the chunks of a recorder, before the first span that refers to them.
+#[cold]
+#[inline(never)]
+fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -> bool {
+    #[derive(Serialize)]
+    struct Facts<'a> {
+        name: &'a str,
+        kind: &'a str,
+        span_type: &'a str,
+        function: &'a str,
+        values: &'a [&'a str],
+        file: &'a str,
+        line: u32,
+    }
+    let facts = Facts {
+        name: site.name,
+        kind: site.kind.as_str(),
+        span_type: site.span_type,
+        function: site.function,
+        values: site.values,
+        file: site.location.file(),
+        line: site.location.line(),
+    };
+    let Ok(facts) = serde_json::to_vec(&facts) else { return false };
+    let written = recorder.chunks().site(number, &facts);
+    if written {
+        site.set_announced_to(recorder.number());
+    }
+    written
+}
+
+/// Runs a sync body in the context of its span and ends the span with what it returns.
+#[inline]
+pub fn call<R>(mut span: Span, body: impl FnOnce() -> R, observe: impl for<'r> FnOnce(&'r R) -> Observed<'r>) -> R {
+    let Some(context) = span.context() else { return body() };
+    let _entered = context::enter(context);
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(returned) => {
+            span.finish(|| observe(&returned));
+            returned
+        }
+        Err(payload) => {
+            span.finish_panicked(&*payload);
+            resume_unwind(payload)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Recording spans in a test: scoped, in memory, without global state.
+//!
+//! ```
+//! use spanwright::{assert_span_tree, node, testing::Recording, workflow};
+//!
+//! #[node]
+//! fn collect() -> Vec<u32> {
+//!     vec![1, 2]
+//! }
+//!
+//! #[workflow]
+//! fn sum_workflow() -> u32 {
+//!     collect().into_iter().sum()
+//! }
+//!
+//! let recording = Recording::new();
+//! assert_eq!(recording.run(sum_workflow), 3);
+//! assert_span_tree!(
+//!     recording,
+//!     "
+//!     sum_workflow [WORKFLOW]
+//!       collect [CHAIN]
+//!     "
+//! );
+//! ```
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::capture::Policy;
+use crate::chunk::Chunks;
+use crate::collector::Collector;
+use crate::context::{Context, Current};
+use crate::error::Error;
+use crate::future::InContext;
+use crate::record::{Batch, RecordSink, SpanRecord};
+use crate::recorder::Recorder;
+use crate::tree::{self, Style};
+
+/// Takes the spans of the work that is run through it, and of what that work spawns with its context; nothing else.
+///
+/// Any number of recordings can be at work at once: tests need not take turns.
+pub struct Recording {
+    recorder: &'static Recorder,
+    collector: Mutex<Collector>,
+    kept: Kept,
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<SpanRecord>>>);
+
+impl RecordSink for Kept {
+    fn append(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&batch.finished);
+        Ok(())
+    }
+}
+
+impl Recording {
+    /// A recording that keeps every trace and captures as the attributes say.
+    pub fn new() -> Self {
+        Self::with(Policy::default(), 1.0)
+    }
+
+    /// A recording that captures at most `level` of any value, whatever the attributes say.
+    pub fn with_capture(level: crate::CaptureLevel) -> Self {
+        Self::with(Policy { cap: level, ..Policy::default() }, 1.0)
+    }
+
+    /// A recording that keeps the share `ratio` of all traces.
+    pub fn with_sampling(ratio: f64) -> Self {
+        Self::with(Policy::default(), ratio)
+    }
+
+    fn with(policy: Policy, ratio: f64) -> Self {
+        let recorder = Recorder::start(Chunks::with_slots(256, 8), policy, ratio);
+        let kept = Kept::default();
+        let collector = Mutex::new(Collector::new(recorder, Box::new(kept.clone())));
+        Self { recorder, collector, kept }
+    }
+
+    /// Runs `work`, recorded.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.context().run(work)
+    }
+
+    /// Runs a future, recorded, wherever it is polled.
+    pub fn scope<F>(&self, future: F) -> InContext<F> {
+        InContext::new(future, self.context())
+    }
+
+    /// The context of this recording, to be carried to threads and tasks.
+    pub fn context(&self) -> Context {
+        Context { current: Current::scope(self.recorder), session: None }
+    }
+
+    /// Every span that has ended so far, children before their parents.
+    pub fn spans(&self) -> Vec<SpanRecord> {
+        let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
+        // One cycle closes what had ended before it; what ended while it ran is the caller's race.
+        if let Err(error) = collector.cycle() {
+            unreachable!("memory takes every batch: {error}");
+        }
+        self.kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The span of this name that has ended; the first if there are several.
+    ///
+    /// # Panics
+    ///
+    /// If there is none: the message shows the tree.
+    #[track_caller]
+    pub fn span(&self, name: &str) -> SpanRecord {
+        match self.spans().into_iter().find(|span| span.name == name) {
+            Some(span) => span,
+            None => panic!("no span named `{name}` was recorded:\n{}", self.tree()),
+        }
+    }
+
+    /// Everything recorded as indented text, two spaces a level, without ids and times.
+    pub fn tree(&self) -> String {
+        tree::render(&self.spans(), Style::redacted())
+    }
+
+    /// How many spans have started and not ended.
+    pub fn open_spans(&self) -> u64 {
+        self.spans();
+        self.collector.lock().unwrap_or_else(PoisonError::into_inner).tally().open
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.recorder.stop();
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("spans", &self.spans().len()).finish_non_exhaustive()
+    }
+}
+
+/// Compares a recording's tree with the expected text; the text's own indentation is taken off first.
+///
+/// # Panics
+///
+/// If they differ: the message shows both, line by line.
+#[macro_export]
+macro_rules! assert_span_tree {
+    ($recording:expr, $expected:expr $(,)?) => {
+        $crate::testing::compare_trees(&$recording.tree(), $expected)
+    };
+}
+
+/// The comparison behind [`assert_span_tree!`].
+#[doc(hidden)]
+#[track_caller]
+pub fn compare_trees(recorded: &str, expected: &str) {
+    let expected = dedent(expected);
+    let recorded = recorded.trim_end();
+    if recorded == expected {
+        return;
+    }
+    let (mut left, mut right) = (recorded.lines(), expected.lines());
+    let mut lines = String::new();
+    loop {
+        let line = match (left.next(), right.next()) {
+            (None, None) => break,
+            (Some(same), Some(other)) if same == other => format!("    {same}\n"),
+            (recorded, expected) => {
+                let expected = expected.map(|line| format!("  - {line}\n")).unwrap_or_default();
+                expected + &recorded.map(|line| format!("  + {line}\n")).unwrap_or_default()
+            }
+        };
+        lines.push_str(&line);
+    }
+    panic!("the span tree differs from the expected one (- expected, + recorded):\n{lines}");
+}
+
+fn dedent(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim_end).skip_while(|line| line.is_empty()).collect();
+    let indent = |line: &&&str| line.len() - line.trim_start().len();
+    let common = lines.iter().filter(|line| !line.is_empty()).map(|line| indent(&line)).min().unwrap_or(0);
+    let lines: Vec<_> = lines.iter().map(|line| line.get(common..).unwrap_or_default()).collect();
+    lines.join("\n").trim_end().to_owned()
+}
