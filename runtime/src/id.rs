@@ -222,7 +222,14 @@ pub(crate) fn next_trace_id() -> TraceId {
 pub(crate) fn next_uuid() -> String {
     let [a, b, _] = seeds();
     let (a, b) = ((a & !0xf000) | 0x4000, (b & !(0b11 << 62)) | (0b10 << 62));
-    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xffff, b >> 48, b & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        a >> 32,
+        (a >> 16) & 0xffff,
+        a & 0xffff,
+        b >> 48,
+        b & 0xffff_ffff_ffff
+    )
 }
 
 #[cfg(test)]
@@ -234,8 +241,9 @@ mod tests {
     #[test]
     fn ids_do_not_repeat_across_threads() {
         let drawn: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| (0..50_000).map(|_| (next_trace_id(), next_span_id())).collect())).collect();
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..50_000).map(|_| (next_trace_id(), next_span_id())).collect()))
+                .collect();
             threads.into_iter().flat_map(|thread| -> Vec<_> { thread.join().expect("no panic") }).collect()
         });
         assert_eq!(drawn.iter().map(|ids| ids.0).collect::<HashSet<_>>().len(), 200_000);

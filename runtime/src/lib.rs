@@ -1,8 +1,10 @@
 //! Tracing of AI-agent code into MLflow.
-pub mod diagnostics;
 mod callsite;
 mod clock;
+pub mod diagnostics;
 mod error;
+#[cfg(feature = "mlflow")]
+pub mod export;
 mod id;
 pub mod record;
 pub use error::Error;
