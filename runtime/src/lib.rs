@@ -9,3 +9,7 @@ mod id;
 pub mod record;
 pub use error::Error;
 pub use id::{SpanId, TraceId};
+pub mod config;
+#[cfg(feature = "store")]
+pub mod store;
+pub mod tree;
