@@ -1,0 +1,307 @@
+//! A finished span as MLflow understands it: which attribute carries what.
+
+use std::collections::HashMap;
+
+use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, text};
+use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
+use crate::record::{AttributeValue, Ending, Event, Json, ModelFacts, SpanRecord, Usage, WorkflowFacts};
+
+const SPAN_TYPE: &str = "mlflow.spanType";
+const INPUTS: &str = "mlflow.spanInputs";
+const OUTPUTS: &str = "mlflow.spanOutputs";
+const FUNCTION: &str = "mlflow.spanFunctionName";
+const USAGE: &str = "mlflow.chat.tokenUsage";
+const TOOLS: &str = "mlflow.chat.tools";
+const MODEL: &str = "mlflow.llm.model";
+const PROVIDER: &str = "mlflow.llm.provider";
+const COST: &str = "mlflow.llm.cost";
+const TRACE_TAG: &str = "mlflow.traceTag.";
+const TRACE_NAME: &str = "mlflow.traceTag.mlflow.traceName";
+const SESSION: &str = "session.id";
+const CONVERSATION: &str = "gen_ai.conversation.id";
+const USER: &str = "user.id";
+const SERVICE: &str = "service.name";
+/// Where an attribute goes whose name would make MLflow misread the span.
+const DISPLACED: &str = "spanwright.attribute.";
+
+/// What every span of a trace says about its trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TraceFacts<'a> {
+    pub(crate) session: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+}
+
+/// The request that carries `spans`, in the order given. An empty service name is left out.
+pub(crate) fn request<'a>(service: &str, spans: impl IntoIterator<Item = (&'a SpanRecord, TraceFacts<'a>)>) -> Vec<u8> {
+    let resource = [(SERVICE, Value::Text(service))];
+    let scope = Scope { name: "spanwright", version: env!("CARGO_PKG_VERSION") };
+    wire::request(if service.is_empty() { &[] } else { &resource }, scope, |to| {
+        for (record, trace) in spans {
+            to.span(&head(record), |body| Writer { to: body, record, trace }.write(service));
+        }
+    })
+}
+
+fn head(record: &SpanRecord) -> Head<'_> {
+    // A time beyond 63 bits is refused with a 500 that no repeat cures.
+    let start_unix_ns = record.start_unix_ns.min(i64::MAX as u64);
+    Head {
+        trace_id: record.trace_id.to_bytes(),
+        span_id: record.span_id.to_bytes(),
+        parent_id: record.parent_id.map(|id| id.to_bytes()),
+        name: &record.name,
+        start_unix_ns,
+        end_unix_ns: record.end_unix_ns.clamp(start_unix_ns, i64::MAX as u64),
+        status: match (&record.error, record.is_error()) {
+            (_, false) => Status::Ok,
+            (Some(error), true) => Status::Error(&error.message),
+            (None, true) => Status::Error(record.ending.as_str()),
+        },
+    }
+}
+
+struct Writer<'a, 'b> {
+    to: &'a mut SpanBody<'b>,
+    record: &'a SpanRecord,
+    trace: TraceFacts<'a>,
+}
+
+impl Writer<'_, '_> {
+    fn write(&mut self, service: &str) {
+        let record = self.record;
+        self.text(SPAN_TYPE, &bounded(&record.span_type, SHORT));
+        for (key, value) in [(INPUTS, &record.inputs), (OUTPUTS, &record.outputs)] {
+            if let Some(value) = value.as_ref().and_then(json) {
+                self.to.attribute(key, value.as_value());
+            }
+        }
+        if !record.source.function.is_empty() {
+            self.text(FUNCTION, &record.source.function);
+            self.text("code.function.name", &record.source.function);
+            self.text("code.file.path", &record.source.file);
+            self.to.attribute("code.line.number", Value::Int(record.source.line.into()));
+        }
+        if let Some(model) = &record.model {
+            self.model(model);
+        }
+        for (key, value) in [(SESSION, self.trace.session), (USER, self.trace.user)] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                self.text(key, &bounded(value, SHORT));
+            }
+        }
+        if record.ending != Ending::Ok {
+            self.text("spanwright.outcome", record.ending.as_str());
+        }
+        if record.incomplete {
+            self.to.attribute("spanwright.incomplete", Value::Bool(true));
+        }
+        match (&record.workflow, record.parent_id) {
+            (workflow, None) => self.root(workflow.as_deref(), service),
+            (Some(workflow), Some(_)) => {
+                for (key, value) in &workflow.tags {
+                    self.text(&format!("spanwright.tag.{}", bounded(key, SHORT)), &bounded(value, LONG));
+                }
+            }
+            (None, Some(_)) => {}
+        }
+        self.own_attributes(service);
+        self.events();
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.to.attribute(key, text(value).as_value());
+    }
+
+    fn model(&mut self, model: &ModelFacts) {
+        for (key, value) in [(MODEL, &model.model), (PROVIDER, &model.provider)] {
+            if let Some(value) = value {
+                self.text(key, &bounded(value, SHORT));
+            }
+        }
+        if let Some(usage) = &model.usage {
+            self.to.attribute(USAGE, Value::Text(&usage_json(usage)));
+            if let Some(reasoning) = usage.reasoning {
+                self.to.attribute("gen_ai.usage.reasoning.output_tokens", Value::Int(countable(reasoning)));
+            }
+        }
+        if let Some(waited_ns) = model.time_to_first_token_ns {
+            self.to.attribute("gen_ai.response.time_to_first_chunk", Value::Float(waited_ns as f64 / 1e9));
+        }
+        if let Some(tools) = model.tools.as_ref().and_then(chat_tools) {
+            self.to.attribute(TOOLS, Value::Text(&tools));
+        }
+    }
+
+    fn root(&mut self, workflow: Option<&WorkflowFacts>, service: &str) {
+        // MLflow takes the name of a trace from here only, never from its root span.
+        self.text(TRACE_NAME, &trace_name(self.record));
+        if !service.is_empty() {
+            self.text(SERVICE, service);
+        }
+        for (key, value) in workflow.map(trace_tags).unwrap_or_default() {
+            self.text(&format!("{TRACE_TAG}{key}"), &value);
+        }
+    }
+
+    /// The user's attributes, the last of each name.
+    fn own_attributes(&mut self, service: &str) {
+        let record = self.record;
+        let last: HashMap<&str, usize> =
+            record.attributes.iter().enumerate().map(|(at, (key, _))| (key.as_str(), at)).collect();
+        for (at, (key, value)) in record.attributes.iter().enumerate() {
+            if key.is_empty() || last.get(key.as_str()) != Some(&at) {
+                continue;
+            }
+            if let Some(shaped) = shaped(key, value).filter(|_| !self.is_taken(key, service)) {
+                self.to.attribute(key, shaped.as_value());
+            } else if let (true, Some(plain)) = (is_reserved(key), attribute(value)) {
+                self.to.attribute(&format!("{DISPLACED}{key}"), plain.as_value());
+            }
+        }
+    }
+
+    /// Whether the span says this of itself already, and better.
+    fn is_taken(&self, key: &str, service: &str) -> bool {
+        let model = self.record.model.as_ref();
+        match key {
+            SERVICE => self.record.parent_id.is_none() && !service.is_empty(),
+            SESSION | CONVERSATION => self.trace.session.is_some(),
+            USER => self.trace.user.is_some(),
+            MODEL => model.is_some_and(|model| model.model.is_some()),
+            PROVIDER => model.is_some_and(|model| model.provider.is_some()),
+            TOOLS => model.is_some_and(|model| model.tools.is_some()),
+            USAGE => model.is_some_and(|model| model.usage.is_some()),
+            _ => false,
+        }
+    }
+
+    fn events(&mut self) {
+        let record = self.record;
+        for event in &record.events {
+            self.event(event);
+        }
+        let is_told = record.events.iter().any(|event| event.name == "exception");
+        if let (Some(error), true, false) = (&record.error, record.is_error(), is_told) {
+            self.to.event("exception", head(record).end_unix_ns, |event| {
+                event.attribute("exception.type", text(&error.kind).as_value());
+                event.attribute("exception.message", text(&error.message).as_value());
+            });
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.to.event(&event.name, event.time_unix_ns.min(i64::MAX as u64), |to| {
+            for (key, value) in &event.attributes {
+                if let Some(value) = attribute(value).filter(|_| !key.is_empty()) {
+                    to.attribute(key, value.as_value());
+                }
+            }
+        });
+    }
+}
+
+/// The name of a trace, which is its root's.
+pub(super) fn trace_name(root: &SpanRecord) -> String {
+    bounded(&root.name, LONG).into_owned()
+}
+
+/// The tags of a trace that MLflow accepts, the last of each name.
+pub(super) fn trace_tags(workflow: &WorkflowFacts) -> Vec<(String, String)> {
+    let mut tags: Vec<(String, String)> = Vec::with_capacity(workflow.tags.len());
+    for (key, value) in &workflow.tags {
+        let Some(key) = name(key) else { continue };
+        tags.retain(|(earlier, _)| *earlier != key);
+        tags.push((key.into_owned(), bounded(value, LONG).into_owned()));
+    }
+    tags
+}
+
+fn countable(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+/// Usage in MLflow's words. Without the total MLflow stores 0 for it.
+pub(super) fn usage_json(usage: &Usage) -> String {
+    let mut object = serde_json::Map::new();
+    let counts = [
+        ("input_tokens", Some(usage.input)),
+        ("output_tokens", Some(usage.output)),
+        ("total_tokens", Some(usage.total())),
+        ("cache_read_input_tokens", usage.cache_read),
+        ("cache_creation_input_tokens", usage.cache_write),
+    ];
+    for (key, count) in counts {
+        if let Some(count) = count {
+            object.insert(key.to_owned(), countable(count).into());
+        }
+    }
+    serde_json::Value::Object(object).to_string()
+}
+
+/// Tool definitions in the one shape MLflow's tool view reads, made from the shapes providers use.
+fn chat_tools(tools: &Json) -> Option<String> {
+    let serde_json::Value::Array(tools) = tools.to_value() else { return None };
+    let tools: Vec<_> = tools.into_iter().map(chat_tool).collect();
+    (!tools.is_empty()).then(|| serde_json::Value::Array(tools).to_string())
+}
+
+fn chat_tool(mut tool: serde_json::Value) -> serde_json::Value {
+    let Some(object) = tool.as_object_mut() else { return tool };
+    if object.get("function").is_some_and(serde_json::Value::is_object) {
+        object.entry("type").or_insert_with(|| "function".into());
+        return tool;
+    }
+    if !object.contains_key("name") {
+        return tool;
+    }
+    let mut function = serde_json::Map::new();
+    for (key, spellings) in [
+        ("name", &["name"][..]),
+        ("description", &["description"]),
+        ("parameters", &["parameters", "input_schema", "inputSchema"]),
+    ] {
+        if let Some(value) = spellings.iter().find_map(|spelling| object.get(*spelling)) {
+            function.insert(key.to_owned(), value.clone());
+        }
+    }
+    serde_json::json!({ "type": "function", "function": function })
+}
+
+/// Names that mean something to MLflow whatever their value.
+fn is_reserved(key: &str) -> bool {
+    key.starts_with("mlflow.") || matches!(key, SESSION | CONVERSATION | USER | SERVICE)
+}
+
+/// The value of a user's attribute as it may stand under its own name: in a reserved one, only what MLflow can read; one usage
+/// that is not a number would fail the whole request.
+fn shaped<'a>(key: &str, value: &'a AttributeValue) -> Option<Encoded<'a>> {
+    match (key, value) {
+        (USAGE, AttributeValue::Json(json)) => with_total(json, ["input_tokens", "output_tokens"], "total_tokens"),
+        (COST, AttributeValue::Json(json)) => with_total(json, ["input_cost", "output_cost"], "total_cost"),
+        (TOOLS, AttributeValue::Json(tools)) => chat_tools(tools).map(|tools| Encoded::Text(tools.into())),
+        (SESSION | CONVERSATION | USER, AttributeValue::Text(value)) => {
+            Some(Encoded::Text(text(&bounded(value, SHORT)).into_text().into()))
+        }
+        (MODEL | PROVIDER | SERVICE | "mlflow.message.format", AttributeValue::Text(_)) => attribute(value),
+        ("mlflow.spanLogLevel", AttributeValue::Int(_)) => attribute(value),
+        (key, value) if !is_reserved(key) => attribute(value),
+        _ => None,
+    }
+}
+
+/// An object of numbers, with its total: MLflow stores 0 for a total that is not sent.
+fn with_total(json: &Json, parts: [&str; 2], total: &str) -> Option<Encoded<'static>> {
+    let serde_json::Value::Object(mut object) = json.to_value() else { return None };
+    if object.is_empty() || !object.values().all(serde_json::Value::is_number) {
+        return None;
+    }
+    if !object.contains_key(total) {
+        let values = parts.map(|part| object.get(part).cloned().unwrap_or_else(|| 0.into()));
+        let sum = match values.each_ref().map(serde_json::Value::as_i64) {
+            [Some(a), Some(b)] => a.saturating_add(b).into(),
+            _ => values.iter().filter_map(serde_json::Value::as_f64).sum::<f64>().into(),
+        };
+        object.insert(total.to_owned(), sum);
+    }
+    Some(Encoded::Text(serde_json::Value::Object(object).to_string().into()))
+}

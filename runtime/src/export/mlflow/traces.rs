@@ -1,0 +1,214 @@
+//! Traces as the server keeps them: what an older server must be told beside the spans, and what can be read back.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::Mlflow;
+use super::spans::{trace_name, trace_tags, usage_json};
+use super::text::{SHORT, bounded};
+use crate::export::http::Failure;
+use crate::id::{SpanId, TraceId};
+use crate::record::{SpanRecord, Usage};
+
+/// What StartTraceV3 says of a finished trace, for servers before 3.13.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceSummary {
+    info: Value,
+}
+
+impl TraceSummary {
+    /// The summary of a trace whose root is among `spans`; `None` without one.
+    pub(crate) fn of(experiment: &str, run: Option<&str>, spans: &[SpanRecord]) -> Option<Self> {
+        let root = spans.iter().find(|span| span.parent_id.is_none())?;
+        let mut metadata = Map::new();
+        let mut tags = Map::new();
+        tags.insert("mlflow.traceName".into(), trace_name(root).into());
+        if let Some(workflow) = &root.workflow {
+            for (key, value) in [("mlflow.trace.session", &workflow.session), ("mlflow.trace.user", &workflow.user)] {
+                if let Some(value) = value {
+                    metadata.insert(key.into(), bounded(value, SHORT).into());
+                }
+            }
+            tags.extend(trace_tags(workflow).into_iter().map(|(key, value)| (key, value.into())));
+        }
+        if let Some(run) = run {
+            metadata.insert("mlflow.sourceRun".into(), run.into());
+        }
+        if let Some(usage) = total_usage(spans) {
+            metadata.insert("mlflow.trace.tokenUsage".into(), usage_json(&usage).into());
+        }
+        let start = spans.iter().map(|span| span.start_unix_ns).min().unwrap_or(root.start_unix_ns);
+        let end = spans.iter().map(|span| span.end_unix_ns).max().unwrap_or(root.end_unix_ns);
+        let millis = end.saturating_sub(start) / 1_000_000;
+        let info = json!({
+            "trace_id": format!("tr-{}", root.trace_id),
+            "trace_location": { "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": experiment } },
+            "request_time": rfc3339(start),
+            "execution_duration": format!("{}.{:03}s", millis / 1000, millis % 1000),
+            "state": if root.is_error() { "ERROR" } else { "OK" },
+            "trace_metadata": metadata,
+            "tags": tags,
+        });
+        Some(Self { info })
+    }
+}
+
+/// The sum over the tree, where a span that carries usage stands for everything below it, as newer servers count.
+fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
+    let by_id: HashMap<SpanId, &SpanRecord> = spans.iter().map(|span| (span.span_id, span)).collect();
+    let usage_of = |span: &SpanRecord| span.model.as_ref().and_then(|model| model.usage);
+    let is_covered = |span: &SpanRecord| {
+        let mut seen = HashSet::from([span.span_id]);
+        let mut parent = span.parent_id;
+        while let Some(above) = parent.filter(|id| seen.insert(*id)).and_then(|id| by_id.get(&id)) {
+            if usage_of(above).is_some() {
+                return true;
+            }
+            parent = above.parent_id;
+        }
+        false
+    };
+    let add = |a: Option<u64>, b: Option<u64>| match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+    };
+    spans.iter().filter(|span| !is_covered(span)).filter_map(usage_of).reduce(|sum, usage| Usage {
+        input: sum.input.saturating_add(usage.input),
+        output: sum.output.saturating_add(usage.output),
+        cache_read: add(sum.cache_read, usage.cache_read),
+        cache_write: add(sum.cache_write, usage.cache_write),
+        reasoning: add(sum.reasoning, usage.reasoning),
+    })
+}
+
+/// `2026-11-20T20:43:07.441Z`.
+fn rfc3339(unix_ns: u64) -> String {
+    let millis = unix_ns / 1_000_000;
+    let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
+    // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
+    let since_march = days + 719_468;
+    let (era, of_era) = (since_march / 146_097, since_march % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1000)
+}
+
+/// A trace as the server gives it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TraceRead {
+    /// `OK`, `ERROR`, `IN_PROGRESS`.
+    pub(crate) state: String,
+    pub(crate) spans: usize,
+}
+
+impl Mlflow {
+    /// Tells a server what it does not take from spans.
+    pub(crate) async fn start_trace(&self, trace: &TraceSummary) -> Result<(), Failure> {
+        let body = json!({ "trace": { "trace_info": trace.info } });
+        self.post("complete the trace", "/api/3.0/mlflow/traces", &body).await.map(drop)
+    }
+
+    /// Reads a trace back; `None` if the server has no span of it.
+    pub(crate) async fn read_trace(&self, trace: TraceId) -> Result<Option<TraceRead>, Failure> {
+        let path = format!("/api/3.0/mlflow/traces/get?trace_id=tr-{trace}&allow_partial=true");
+        match self.get("read the trace back", &path).await {
+            Ok(reply) => Ok(Some(TraceRead {
+                state: reply["trace"]["trace_info"]["state"].as_str().unwrap_or_default().to_owned(),
+                spans: reply["trace"]["spans"].as_array().map_or(0, Vec::len),
+            })),
+            Err(failure) if failure.is_code("RESOURCE_DOES_NOT_EXIST") || failure.is_code("NOT_FOUND") => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Which of the spans of these traces the server has.
+    pub(crate) async fn stored_spans(&self, traces: &HashSet<TraceId>) -> Result<HashSet<(TraceId, SpanId)>, Failure> {
+        let traces: Vec<_> = traces.iter().collect();
+        let mut stored = HashSet::new();
+        for part in traces.chunks(TRACES_A_REQUEST) {
+            let query: Vec<_> = part.iter().map(|trace| format!("trace_ids=tr-{trace}")).collect();
+            let path = format!("/api/3.0/mlflow/traces/batchGet?{}", query.join("&"));
+            let reply = self.get("look up what has arrived", &path).await?;
+            for span in
+                reply["traces"].as_array().into_iter().flatten().flat_map(|trace| trace["spans"].as_array()).flatten()
+            {
+                let ids = (span["trace_id"].as_str().and_then(bytes_of), span["span_id"].as_str().and_then(bytes_of));
+                if let (Some(trace), Some(span)) = ids {
+                    stored.insert((TraceId::from_bytes(trace), SpanId::from_bytes(span)));
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Deletes one trace.
+    pub(crate) async fn delete_trace(&self, experiment: &str, trace: TraceId) -> Result<(), Failure> {
+        let body = json!({ "experiment_id": experiment, "request_ids": [format!("tr-{trace}")] });
+        self.post("delete the trace", "/api/2.0/mlflow/traces/delete-traces", &body).await.map(drop)
+    }
+}
+
+const TRACES_A_REQUEST: usize = 10;
+
+/// An id as protobuf's JSON has it, base64, or as OTLP's JSON has it, hexadecimal.
+fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.trim_end_matches('=').bytes();
+    let mut bytes = Vec::with_capacity(N);
+    if text.len() == 2 * N {
+        for pair in text.as_bytes().chunks(2) {
+            bytes.push(u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?);
+        }
+    } else {
+        let (mut word, mut bits) = (0u32, 0);
+        for digit in digits {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' | b'-' => 62,
+                b'/' | b'_' => 63,
+                _ => return None,
+            };
+            word = word << 6 | u32::from(value);
+            bits += 6;
+            if bits >= 8 {
+                bits -= 8;
+                bytes.push((word >> bits) as u8);
+                word &= (1 << bits) - 1;
+            }
+        }
+    }
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_calendar_has_them() {
+        for (seconds, written) in [
+            (0, "1970-01-01T00:00:00.441Z"),
+            (951_782_400, "2000-02-29T00:00:00.441Z"),
+            (1_795_207_387, "2026-11-20T20:43:07.441Z"),
+            (4_102_444_799, "2099-12-31T23:59:59.441Z"),
+        ] {
+            assert_eq!(rfc3339(seconds * 1_000_000_000 + 441_000_000), written);
+        }
+    }
+
+    #[test]
+    fn ids_are_read_in_both_spellings() {
+        let id = [0xfb, 0xff, 0, 1, 2, 3, 4, 5];
+        assert_eq!(bytes_of("+/8AAQIDBAU="), Some(id));
+        assert_eq!(bytes_of("fbff000102030405"), Some(id));
+        assert_eq!(bytes_of::<8>("fbff"), None);
+        assert_eq!(bytes_of::<8>("not an id!!="), None);
+    }
+}

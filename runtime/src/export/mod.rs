@@ -1,0 +1,5 @@
+//! Delivery: store → MLflow.
+
+mod http;
+mod mlflow;
+mod wire;
