@@ -2,6 +2,8 @@
 
 pub use crate::callsite::{Callsite, Capture as Level, Kind};
 pub use crate::capture::{Text, Value, arg, debug, redacted};
-pub use crate::future::{Instrumented, InstrumentedStream, future, future_from, stream, try_future, try_stream};
+pub use crate::future::{
+    Instrumented, InstrumentedStream, Then, future, future_from, future_then, stream, try_future, try_stream,
+};
 pub use crate::outcome::{Observed, model, ret, sandbox, unreached};
 pub use crate::span::{Facts, Handle, Span, call, handle, start};

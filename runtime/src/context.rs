@@ -20,8 +20,7 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    pub(crate) const NONE: Self =
-        Self { recorder: None, trace: TraceId::from_halves(0, 0), span: SpanId::from_u64(0) };
+    pub(crate) const NONE: Self = Self { recorder: None, trace: TraceId::from_halves(0, 0), span: SpanId::from_u64(0) };
 
     /// A recorder to start traces in, without a trace.
     pub(crate) const fn scope(recorder: &'static Recorder) -> Self {

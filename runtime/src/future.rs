@@ -57,25 +57,27 @@ where
     Instrumented { inner: Some(inner), span, observe }
 }
 
-/// As [`future_from`], where the body may fail before there is a future: `observe_made` says whether it did.
+/// As [`future_from`], where the body may fail before there is a future: `observe_error` says how.
 #[inline]
-pub fn try_future<X, F, E, B, M, O>(
+pub fn try_future<X, F, E, B, O, M>(
     mut span: Span,
     body: B,
-    observe_made: M,
     observe: O,
+    observe_error: M,
 ) -> Result<Instrumented<F, O>, E>
 where
     F: Future<Output = X>,
     B: FnOnce() -> Result<F, E>,
-    M: for<'r> FnOnce(&'r Result<F, E>) -> Observed<'r>,
     O: for<'r> Fn(&'r X) -> Observed<'r>,
+    M: for<'r> FnOnce(&'r E) -> Observed<'r>,
 {
-    let made = span.enter_body(body);
-    if made.is_err() {
-        span.finish(|| observe_made(&made));
+    match span.enter_body(body) {
+        Ok(inner) => Ok(Instrumented { inner: Some(inner), span, observe }),
+        Err(error) => {
+            span.finish(|| observe_error(&error));
+            Err(error)
+        }
     }
-    made.map(|inner| Instrumented { inner: Some(inner), span, observe })
 }
 
 impl<F, O> Future for Instrumented<F, O>
@@ -106,6 +108,56 @@ where
 }
 
 pin_project! {
+    /// A future whose span goes on in what it makes.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Then<F, G> {
+        #[pin]
+        inner: Option<F>,
+        rest: Option<(Span, G)>,
+    }
+
+    impl<F, G> PinnedDrop for Then<F, G> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.rest.as_ref().and_then(|(span, _)| span.context()).map(context::enter);
+            this.inner.set(None);
+        }
+    }
+}
+
+/// Makes a future with `body`, runs both in the context of `span`, and hands the span on to `then` with the output.
+#[inline]
+pub fn future_then<X, F, B, G, Y>(mut span: Span, body: B, then: G) -> Then<F, G>
+where
+    F: Future<Output = X>,
+    B: FnOnce() -> F,
+    G: FnOnce(Span, X) -> Y,
+{
+    let inner = span.enter_body(body);
+    Then { inner: Some(inner), rest: Some((span, then)) }
+}
+
+impl<F, G, Y> Future for Then<F, G>
+where
+    F: Future,
+    G: FnOnce(Span, F::Output) -> Y,
+{
+    type Output = Y;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Y> {
+        let this = self.project();
+        let (Some(inner), Some((span, _))) = (this.inner.as_pin_mut(), this.rest.as_mut()) else {
+            return Poll::Pending;
+        };
+        let output = ready!(span.enter_body(|| inner.poll(task)));
+        match this.rest.take() {
+            Some((span, then)) => Poll::Ready(then(span, output)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+pin_project! {
     /// A stream whose polls run in the context of a span.
     #[must_use = "streams do nothing unless polled"]
     pub struct InstrumentedStream<S, O> {
@@ -128,35 +180,37 @@ pin_project! {
 
 /// Makes a stream with `body` and runs both in the context of `span`, which ends with the stream.
 #[inline]
-pub fn stream<S, B, O>(mut span: Span, body: B, observe: O) -> InstrumentedStream<S, O>
+pub fn stream<X, S, B, O>(mut span: Span, body: B, observe: O) -> InstrumentedStream<S, O>
 where
-    S: Stream,
+    S: Stream<Item = X>,
     B: FnOnce() -> S,
-    O: for<'r> Fn(&'r S::Item) -> Observed<'r>,
+    O: for<'r> Fn(&'r X) -> Observed<'r>,
 {
     let inner = span.enter_body(body);
     InstrumentedStream { inner: Some(inner), items: Items::of(&span), span, observe }
 }
 
-/// As [`stream`], where the body may fail before there is a stream: `observe_made` says whether it did.
+/// As [`stream`], where the body may fail before there is a stream: `observe_error` says how.
 #[inline]
-pub fn try_stream<S, E, B, M, O>(
+pub fn try_stream<X, S, E, B, O, M>(
     mut span: Span,
     body: B,
-    observe_made: M,
     observe: O,
+    observe_error: M,
 ) -> Result<InstrumentedStream<S, O>, E>
 where
-    S: Stream,
+    S: Stream<Item = X>,
     B: FnOnce() -> Result<S, E>,
-    M: for<'r> FnOnce(&'r Result<S, E>) -> Observed<'r>,
-    O: for<'r> Fn(&'r S::Item) -> Observed<'r>,
+    O: for<'r> Fn(&'r X) -> Observed<'r>,
+    M: for<'r> FnOnce(&'r E) -> Observed<'r>,
 {
-    let made = span.enter_body(body);
-    if made.is_err() {
-        span.finish(|| observe_made(&made));
+    match span.enter_body(body) {
+        Ok(inner) => Ok(InstrumentedStream { inner: Some(inner), items: Items::of(&span), span, observe }),
+        Err(error) => {
+            span.finish(|| observe_error(&error));
+            Err(error)
+        }
     }
-    made.map(|inner| InstrumentedStream { inner: Some(inner), items: Items::of(&span), span, observe })
 }
 
 impl<S, O> Stream for InstrumentedStream<S, O>

@@ -125,7 +125,8 @@ impl Abandoned {
     /// Hands every entry it published to `take`, in no order across chunks. Returns how many chunks could not be read to their end.
     pub(crate) fn read(&self, mut take: impl FnMut(Entry<'_>)) -> usize {
         let Ok(files) = fs::read_dir(&self.path) else { return 0 };
-        let chunks = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "chunk"));
+        let chunks =
+            files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "chunk"));
         chunks.filter(|path| read_chunk(path, &mut take).is_none()).count()
     }
 
@@ -137,8 +138,7 @@ impl Abandoned {
 
 fn read_chunk(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
     let bytes = fs::read(path).ok()?;
-    let words: Vec<_> =
-        bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect();
+    let words: Vec<_> = bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect();
     let word = |at: usize| words.get(at).map(|word| word.load(super::sync::Ordering::Relaxed));
     // A file whose process died while making it is all zeros: nothing was published in it.
     if word(0) == Some(0) || words.is_empty() {
@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn a_dead_process_leaves_what_it_published_to_exactly_one_heir() {
         let root = tempfile::tempdir().expect("a folder");
-        let folder = Folder::create(root.path(), 7, Some("http://server")).expect("a folder on a file system that keeps blocks");
+        let folder =
+            Folder::create(root.path(), 7, Some("http://server")).expect("a folder on a file system that keeps blocks");
         let chunks = chunks();
         chunks.stock(1, |words| folder.map(words).ok());
         write_span(chunks, 5, b"body");

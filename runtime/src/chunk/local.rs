@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::ptr;
 
+use super::Chunks;
 use super::memory::{HEADER_WORDS, Memory};
 use super::sync::AtomicU64;
 use super::table::{Slot, Table, Urgency};
-use super::Chunks;
 
 /// A thread's place in the chunk it holds. `memory` is set exactly while `slot` is.
 struct Local {

@@ -64,7 +64,9 @@ impl Memory {
                 // for which every bit pattern is a value, and all access to the words is atomic. Every block of the file
                 // is written before it is mapped, in a folder and a file only this user may open, so that no access
                 // faults unless somebody truncates the file from outside.
-                unsafe { std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU64>(), map.len() / size_of::<AtomicU64>()) }
+                unsafe {
+                    std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU64>(), map.len() / size_of::<AtomicU64>())
+                }
             }
         }
     }

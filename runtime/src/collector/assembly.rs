@@ -74,7 +74,10 @@ impl Assembly {
                 }
                 self.bytes += size;
                 let key = String::from_utf8_lossy(key).into_owned();
-                self.open.entry(span).or_default().add(Note { kind, time_unix_ns, key, body: body.to_vec() }, self.sweep);
+                self.open
+                    .entry(span)
+                    .or_default()
+                    .add(Note { kind, time_unix_ns, key, body: body.to_vec() }, self.sweep);
             }
         }
     }
@@ -157,7 +160,8 @@ impl Assembly {
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
         for (id, span) in std::mem::take(&mut self.open) {
-            let record = if span.end.is_some() { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
+            let record =
+                if span.end.is_some() { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
             batch.finished.extend(record);
         }
         batch.finished.sort_by_key(|record| record.end_unix_ns);

@@ -165,7 +165,8 @@ impl Draft {
             NoteKind::User => self.workflow().user = Some(tape::text(body)),
             NoteKind::Experiment => self.workflow().experiment = Some(tape::text(body)),
             NoteKind::OpenRun => {
-                self.workflow().opens_run = Some(RunRequest { name: Some(tape::text(body)).filter(|name| !name.is_empty()) });
+                self.workflow().opens_run =
+                    Some(RunRequest { name: Some(tape::text(body)).filter(|name| !name.is_empty()) });
             }
             NoteKind::RunParam => replace(&mut self.run().params, key, tape::text(body)),
             NoteKind::RunTag => replace(&mut self.run().tags, key, tape::text(body)),
@@ -248,7 +249,9 @@ fn count(body: &[u8]) -> Option<u64> {
 
 fn event(note: &Note) -> Event {
     let attributes = match tape::output(&note.body, false).map(|attributes| attributes.to_value()) {
-        Some(serde_json::Value::Object(members)) => members.into_iter().map(|(key, value)| (key, attribute_of(value))).collect(),
+        Some(serde_json::Value::Object(members)) => {
+            members.into_iter().map(|(key, value)| (key, attribute_of(value))).collect()
+        }
         _ => Vec::new(),
     };
     Event { name: note.key.clone(), time_unix_ns: note.time_unix_ns, attributes }

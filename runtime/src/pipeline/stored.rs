@@ -82,7 +82,8 @@ impl Parts {
         match crate::export::Exporter::start(store.clone(), &self.config, self.diagnostics.clone()) {
             Ok(exporter) => Some(Arc::new(exporter)),
             Err(error) => {
-                self.diagnostics.say(format!("nothing is delivered by this process, spans stay in the store: {error:#}"));
+                self.diagnostics
+                    .say(format!("nothing is delivered by this process, spans stay in the store: {error:#}"));
                 None
             }
         }

@@ -103,7 +103,9 @@ impl Span {
     #[cold]
     fn note_session(&self, recorder: &Recorder) {
         if let Some(session) = context::session() {
-            self.note_with(NoteKind::Session, "", |out| capture::text(out, &session, MAX_TEXT_CHARS, recorder.policy()));
+            self.note_with(NoteKind::Session, "", |out| {
+                capture::text(out, &session, MAX_TEXT_CHARS, recorder.policy())
+            });
         }
     }
 

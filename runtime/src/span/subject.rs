@@ -53,7 +53,9 @@ impl Span {
 
     fn note_model(&self, recorder: &Recorder, model: &dyn ModelOutcome) {
         if let Some(name) = model.model() {
-            self.note_with(NoteKind::Model, "model", |out| capture::text(out, &name, MAX_TEXT_CHARS, recorder.policy()));
+            self.note_with(NoteKind::Model, "model", |out| {
+                capture::text(out, &name, MAX_TEXT_CHARS, recorder.policy())
+            });
         }
         if let Some(name) = model.provider() {
             self.note_with(NoteKind::Model, "provider", |out| {
