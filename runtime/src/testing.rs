@@ -91,7 +91,7 @@ impl Recording {
 
     /// The context of this recording, to be carried to threads and tasks.
     pub fn context(&self) -> Context {
-        Context { current: Current::scope(self.recorder), session: None }
+        Context { current: Current::scope(self.recorder), session: crate::context::session() }
     }
 
     /// Every span that has ended so far, children before their parents.

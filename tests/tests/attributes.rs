@@ -1,0 +1,751 @@
+//! What the attributes record, seen by a program that uses them (acceptance cases of workflow tracing).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _, stream};
+use serde::Serialize;
+use spanwright::record::{AttributeValue, Ending, SpanRecord};
+use spanwright::testing::Recording;
+use spanwright::{
+    InCurrentSpan as _, SandboxOutcome, assert_span_tree, delegate, llm, node, sandbox, scheduled, tool, workflow,
+};
+
+#[derive(Serialize)]
+struct State {
+    rooms: Vec<String>,
+    goal: String,
+}
+
+fn state() -> State {
+    State { rooms: vec!["kitchen".into(), "hall".into()], goal: "save".into() }
+}
+
+fn json(value: &Option<spanwright::record::Json>) -> serde_json::Value {
+    value.as_ref().expect("it was captured").to_value()
+}
+
+fn text<'a>(span: &'a SpanRecord, name: &str) -> &'a str {
+    match span.attribute(name) {
+        Some(AttributeValue::Text(text)) => text,
+        other => panic!("attribute `{name}` of `{}` is {other:?}", span.name),
+    }
+}
+
+fn int(span: &SpanRecord, name: &str) -> i64 {
+    match span.attribute(name) {
+        Some(AttributeValue::Int(value)) => *value,
+        other => panic!("attribute `{name}` of `{}` is {other:?}", span.name),
+    }
+}
+
+fn bool(span: &SpanRecord, name: &str) -> bool {
+    match span.attribute(name) {
+        Some(AttributeValue::Bool(value)) => *value,
+        other => panic!("attribute `{name}` of `{}` is {other:?}", span.name),
+    }
+}
+
+/// A1-02
+#[tokio::test]
+async fn an_async_node_says_what_it_was_given_and_what_came_of_it() {
+    #[node]
+    async fn collect(state: State, limit: u32) -> Result<Vec<String>, fmt::Error> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(state.rooms.into_iter().take(limit as usize).collect())
+    }
+
+    #[node(name = "Collector.collect", capture = "full")]
+    async fn collect_all(state: State) -> Result<Vec<String>, fmt::Error> {
+        Ok(state.rooms)
+    }
+
+    let recording = Recording::new();
+    let rooms = recording.scope(collect(state(), 1)).await.expect("it returns what the body returned");
+    assert_eq!(rooms, ["kitchen"]);
+    let span = recording.span("collect");
+    assert_eq!((span.span_type.as_str(), span.ending), ("CHAIN", Ending::Ok));
+    assert!(span.duration_ns() >= 20_000_000);
+    let inputs = json(&span.inputs);
+    assert_eq!(inputs, serde_json::json!({"node": "collect", "state_keys": ["rooms", "goal"], "args": ["limit"]}));
+    assert!(span.outputs.is_some());
+
+    recording.scope(collect_all(state())).await.expect("it returns");
+    let span = recording.span("Collector.collect");
+    assert_eq!(json(&span.outputs), serde_json::json!(["kitchen", "hall"]));
+    assert_eq!(json(&span.inputs)["state"]["goal"], "save");
+    assert_eq!(span.source.function, "collect_all");
+}
+
+#[derive(Debug, PartialEq, Clone)]
+struct Refused(u32);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with code {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A1-03
+#[test]
+fn a_failing_node_is_an_error_and_its_siblings_are_not() {
+    #[node]
+    fn first() -> Result<u32, Refused> {
+        Ok(1)
+    }
+
+    #[node]
+    fn second(_given: u32) -> Result<u32, Refused> {
+        Err(Refused(7))
+    }
+
+    #[workflow]
+    fn chain_workflow() -> Result<u32, Refused> {
+        second(first()?)
+    }
+
+    #[workflow]
+    fn forgiving_workflow() -> u32 {
+        second(1).unwrap_or(0)
+    }
+
+    let recording = Recording::new();
+    assert_eq!(recording.run(chain_workflow), Err(Refused(7)));
+    assert_eq!(recording.run(forgiving_workflow), 0);
+    let error = recording.span("second").error.expect("the error is recorded");
+    assert_eq!((error.kind.as_str(), error.message.as_str()), ("Refused", "refused with code 7"));
+    assert_eq!(recording.span("first").ending, Ending::Ok);
+    assert_eq!(recording.span("chain_workflow").ending, Ending::Error, "the parent returned the error");
+    assert_eq!(recording.span("forgiving_workflow").ending, Ending::Ok, "the parent did not");
+}
+
+/// A1-04
+#[tokio::test]
+async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+
+    fn run() -> u32 {
+        RUNS.fetch_add(1, Ordering::Relaxed)
+    }
+
+    #[node]
+    fn io() -> Result<(), std::io::Error> {
+        run();
+        Err(std::io::Error::other("io"))
+    }
+
+    #[node]
+    fn ours() -> Result<(), spanwright::Error> {
+        run();
+        spanwright::builder().install().map(drop).and_then(|()| unreachable!("it is traced already"))
+    }
+
+    #[node]
+    fn boxed() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        run();
+        "17x".parse::<u32>()?;
+        Ok(())
+    }
+
+    #[node]
+    fn json() -> Result<(), serde_json::Error> {
+        run();
+        serde_json::from_str::<u32>("{").map(drop)
+    }
+
+    #[node]
+    fn nothing() -> Option<u32> {
+        run();
+        None
+    }
+
+    #[node]
+    fn panics() {
+        run();
+        std::panic::panic_any(Refused(9));
+    }
+
+    #[node]
+    async fn panics_later() {
+        run();
+        tokio::task::yield_now().await;
+        panic!("later {}", 5);
+    }
+
+    let recording = Recording::new();
+    recording.run(|| {
+        assert_eq!(io().map_err(|error| error.to_string()), Err("io".into()));
+        assert!(boxed().is_err_and(|error| error.is::<std::num::ParseIntError>()));
+        assert!(json().is_err_and(|error| error.is_eof()));
+        assert_eq!(nothing(), None);
+        let payload = std::panic::catch_unwind(panics).expect_err("the panic comes out");
+        assert_eq!(payload.downcast_ref(), Some(&Refused(9)), "unchanged");
+    });
+    let payload = tokio::spawn(recording.scope(panics_later())).await.expect_err("the panic comes out").into_panic();
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 5"));
+    let _ = ours as fn() -> _;
+    assert_eq!(RUNS.load(Ordering::Relaxed), 6);
+    assert_span_tree!(
+        recording,
+        "
+        io [CHAIN] ERROR: io
+        boxed [CHAIN] ERROR: invalid digit found in string
+        json [CHAIN] ERROR: EOF while parsing an object at line 1 column 1
+        nothing [CHAIN]
+        panics [CHAIN] ERROR: panicked
+        panics_later [CHAIN] ERROR: later 5
+        "
+    );
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Ran {
+    exit_code: i32,
+    timed_out: bool,
+    stdout: String,
+    reason: Option<String>,
+}
+
+impl SandboxOutcome for Ran {
+    fn exit_code(&self) -> i32 {
+        self.exit_code
+    }
+    fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+    fn duration(&self) -> Option<Duration> {
+        Some(Duration::from_millis(1500))
+    }
+    fn time_limit(&self) -> Option<Duration> {
+        Some(Duration::from_secs(2))
+    }
+    fn artifact_count(&self) -> usize {
+        2
+    }
+    fn stdout(&self) -> Cow<'_, str> {
+        self.stdout.as_str().into()
+    }
+    fn reason(&self) -> Option<Cow<'_, str>> {
+        self.reason.as_deref().map(Into::into)
+    }
+}
+
+fn ran(exit_code: i32) -> Ran {
+    Ran { exit_code, timed_out: false, stdout: "out".into(), reason: None }
+}
+
+/// A1-06, A1-07, A1-08
+#[test]
+fn a_sandbox_tells_exit_code_limits_and_artifacts_and_returns_its_own_type() {
+    #[sandbox(policy = "standard")]
+    fn execute(with: Ran) -> Ran {
+        with
+    }
+
+    #[sandbox]
+    fn try_execute(with: Result<Ran, Refused>) -> Result<Ran, Refused> {
+        with
+    }
+
+    let recording = Recording::new();
+    let run = |with: Ran| {
+        let recording = Recording::new();
+        assert_eq!(recording.run(|| execute(with.clone())), with);
+        recording.span("sandbox.execute")
+    };
+    let span = run(ran(0));
+    assert_eq!((span.span_type.as_str(), span.ending), ("TOOL", Ending::Ok));
+    assert_eq!(int(&span, "sandbox.exit_code"), 0);
+    assert_eq!(text(&span, "sandbox.policy"), "standard");
+    assert_eq!(span.attribute("sandbox.duration_s"), Some(&AttributeValue::Float(1.5)));
+    assert!(!bool(&span, "sandbox.timed_out"));
+    assert_eq!(int(&span, "sandbox.artifact_count"), 2);
+    assert_eq!(int(&span, "sandbox.artifacts_rejected"), 0);
+
+    let span = run(Ran { exit_code: 0, timed_out: true, stdout: "so far".into(), reason: None });
+    assert_eq!(span.ending, Ending::Error);
+    assert!(bool(&span, "sandbox.timed_out"));
+    assert_eq!(span.attribute("sandbox.time_limit_s"), Some(&AttributeValue::Float(2.0)));
+    assert_eq!(text(&span, "sandbox.stdout_preview"), "so far");
+
+    let span = run(ran(3));
+    assert_eq!((int(&span, "sandbox.exit_code"), span.ending), (3, Ending::Error));
+
+    let span = run(Ran { reason: Some("no such file `zsh`".into()), ..ran(-1) });
+    assert_eq!((int(&span, "sandbox.exit_code"), span.ending), (-1, Ending::Error));
+    assert!(span.error.expect("it failed").message.contains("no such file"));
+
+    let long = "é".repeat(9000);
+    let span = run(Ran { stdout: long, ..ran(0) });
+    assert_eq!(text(&span, "sandbox.stdout_preview").chars().count(), 4096);
+
+    assert_eq!(recording.run(|| try_execute(Err(Refused(1)))), Err(Refused(1)));
+    assert_eq!(recording.span("sandbox.execute").ending, Ending::Error);
+}
+
+/// A1-10
+#[tokio::test]
+async fn a_delegation_encloses_the_work_it_hands_over() {
+    #[node(name = "DS team work")]
+    async fn team_work(task: String) -> usize {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        task.len()
+    }
+
+    #[delegate(from = "architect", to = team)]
+    async fn hand_over(task: &str, team: &str) -> usize {
+        spanwright::spawn(team_work(task.to_owned())).await.expect("the team works")
+    }
+
+    #[node(name = "Architect")]
+    async fn architect(task: String) -> usize {
+        hand_over(&task, "ds_team").await
+    }
+
+    let recording = Recording::new();
+    recording.scope(architect("y".repeat(900))).await;
+    assert_span_tree!(
+        recording,
+        "
+        Architect [CHAIN]
+          delegation [CHAIN]
+            DS team work [CHAIN]
+        "
+    );
+    let (outer, work) = (recording.span("delegation"), recording.span("DS team work"));
+    assert!(outer.start_unix_ns <= work.start_unix_ns && work.end_unix_ns <= outer.end_unix_ns);
+    assert_eq!((text(&outer, "from"), text(&outer, "to")), ("architect", "ds_team"));
+    assert_eq!(text(&outer, "content_preview").chars().count(), 500);
+}
+
+/// A1-11
+#[test]
+fn a_workflow_within_a_workflow_is_a_child_and_keeps_its_tags_to_itself() {
+    #[workflow(kind = "dashboard", tags(layer = "inner"))]
+    fn inner_workflow() {}
+
+    #[workflow(tags(layer = "outer", size = 3), session = "s-1", user = Some("ada"))]
+    fn outer_workflow() {
+        inner_workflow();
+    }
+
+    let recording = Recording::new();
+    recording.run(outer_workflow);
+    assert_span_tree!(
+        recording,
+        "
+        outer_workflow [WORKFLOW]
+          inner_workflow [WORKFLOW]
+        "
+    );
+    let (outer, inner) = (recording.span("outer_workflow"), recording.span("inner_workflow"));
+    assert_eq!(outer.trace_id, inner.trace_id);
+    let facts = outer.workflow.expect("a workflow has facts");
+    let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(facts.tags, [tag("workflow", "outer"), tag("layer", "outer"), tag("size", "3")]);
+    assert_eq!((facts.session.as_deref(), facts.user.as_deref()), (Some("s-1"), Some("ada")));
+    assert_eq!(inner.workflow.expect("a workflow has facts").tags, [tag("workflow", "dashboard"), tag("layer", "inner")]);
+}
+
+struct Agent {
+    name: String,
+}
+
+impl Agent {
+    #[node]
+    fn by_reference(&self) -> usize {
+        self.name.len()
+    }
+
+    #[node]
+    async fn by_value(self) -> String {
+        self.name
+    }
+}
+
+trait Speaks {
+    async fn speak(&self) -> String;
+
+    #[tool]
+    async fn twice(&self) -> String {
+        self.speak().await + &self.speak().await
+    }
+}
+
+impl Speaks for Agent {
+    #[tool]
+    async fn speak(&self) -> String {
+        self.name.clone()
+    }
+}
+
+#[async_trait::async_trait]
+trait Hears: Sync {
+    async fn hear(&self, words: &str) -> usize;
+}
+
+#[async_trait::async_trait]
+impl Hears for Agent {
+    #[tool]
+    async fn hear(&self, words: &str) -> usize {
+        self.name.len() + words.len()
+    }
+}
+
+/// A1-13
+#[tokio::test]
+async fn every_shape_of_function_traces() {
+    #[node]
+    fn sync(a: u32) -> u32 {
+        a
+    }
+
+    #[node]
+    fn generic<T: Clone + Serialize, const N: usize>(items: [T; N]) -> Vec<T> {
+        items.to_vec()
+    }
+
+    #[tool]
+    fn bare_generic<T>(value: T) -> T {
+        value
+    }
+
+    #[node]
+    fn impl_argument(items: impl IntoIterator<Item = u32>) -> u32 {
+        items.into_iter().sum()
+    }
+
+    #[tool]
+    fn future<'a>(text: &'a str) -> impl Future<Output = usize> + 'a {
+        async move { text.len() }
+    }
+
+    #[tool]
+    fn boxed(n: u64) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
+        Box::pin(async move { if n == 0 { 0 } else { n + boxed(n - 1).await } })
+    }
+
+    #[llm]
+    fn tokens(fail: bool) -> Result<impl Stream<Item = &'static str>, Refused> {
+        if fail {
+            return Err(Refused(3));
+        }
+        Ok(stream::iter(["to", "ken"]))
+    }
+
+    let recording = Recording::new();
+    let agent = Agent { name: "ada".into() };
+    recording
+        .scope(async {
+            assert_eq!(sync(1), 1);
+            assert_eq!(generic([1, 2]), [1, 2]);
+            assert_eq!(*bare_generic(std::rc::Rc::new(5)), 5);
+            assert_eq!(impl_argument([1, 2]), 3);
+            assert_eq!(future("four").await, 4);
+            assert_eq!(boxed(1).await, 1);
+            assert_eq!(tokens(false).expect("a stream").collect::<String>().await, "token");
+            assert!(tokens(true).is_err_and(|error| error == Refused(3)));
+            assert_eq!(agent.by_reference(), 3);
+            assert_eq!(agent.twice().await, "adaada");
+            assert_eq!(agent.hear("words").await, 8);
+            assert_eq!(agent.by_value().await, "ada");
+        })
+        .await;
+    assert_span_tree!(
+        recording,
+        "
+        sync [CHAIN]
+        generic [CHAIN]
+        bare_generic [TOOL]
+        impl_argument [CHAIN]
+        future [TOOL]
+        boxed [TOOL]
+          boxed [TOOL]
+        tokens [LLM]
+        tokens [LLM] ERROR: refused with code 3
+        by_reference [CHAIN]
+        twice [TOOL]
+          speak [TOOL]
+          speak [TOOL]
+        hear [TOOL]
+        by_value [CHAIN]
+        "
+    );
+    assert_eq!(json(&recording.span("tokens").outputs), "token");
+}
+
+/// A1-19
+#[tokio::test]
+async fn scheduled_jobs_are_traces_of_their_own_whatever_is_open() {
+    #[node]
+    fn analyse(fail: bool) -> Result<(), Refused> {
+        if fail { Err(Refused(2)) } else { Ok(()) }
+    }
+
+    #[scheduled(trigger = "cron", id = schedule)]
+    async fn nightly(schedule: &str, fail: bool) -> Result<(), Refused> {
+        analyse(fail)
+    }
+
+    #[scheduled(trigger = "webhook", id = "hook-1")]
+    async fn pushed() -> Result<(), Refused> {
+        analyse(false)
+    }
+
+    #[workflow]
+    async fn scheduler_workflow() -> usize {
+        let mut failures = 0;
+        for (schedule, enabled, fail) in [("a", true, false), ("b", false, false), ("c", true, true)] {
+            if enabled && nightly(schedule, fail).await.is_err() {
+                failures += 1;
+            }
+        }
+        pushed().await.expect("it works");
+        failures
+    }
+
+    let recording = Recording::new();
+    assert_eq!(recording.scope(scheduler_workflow()).await, 1);
+    assert_span_tree!(
+        recording,
+        "
+        scheduler_workflow [WORKFLOW]
+        nightly [WORKFLOW]
+          analyse [CHAIN]
+        nightly [WORKFLOW] ERROR: refused with code 2
+          analyse [CHAIN] ERROR: refused with code 2
+        pushed [WORKFLOW]
+          analyse [CHAIN]
+        "
+    );
+    let tags = |name: &str| recording.span(name).workflow.expect("a workflow has facts").tags;
+    let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let common = tag("workflow", "scheduled_analysis");
+    assert_eq!(tags("nightly"), [common.clone(), tag("trigger", "cron"), tag("schedule_id", "a")]);
+    assert_eq!(tags("pushed"), [common, tag("trigger", "webhook"), tag("schedule_id", "hook-1")]);
+}
+
+/// A1-21
+#[tokio::test]
+async fn a_stream_lasts_until_its_end_or_its_drop() {
+    #[node(output = "full")]
+    fn count(to: u32) -> impl Stream<Item = u32> {
+        stream::iter(0..to).then(|n| async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            n
+        })
+    }
+
+    let whole = Recording::new();
+    let items: Vec<_> = whole.scope(async { count(10).collect().await }).await;
+    assert_eq!(items.len(), 10);
+    let span = whole.span("count");
+    assert!(span.duration_ns() >= 20_000_000);
+    assert_eq!((span.ending, span.incomplete, int(&span, "stream.items")), (Ending::Ok, false, 10));
+    assert_eq!(json(&span.outputs), serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    assert!(int(&span, "stream.time_to_first_item_ns") >= 2_000_000);
+
+    let part = Recording::new();
+    part.scope(async {
+        let mut stream = Box::pin(count(10));
+        for _ in 0..3 {
+            stream.next().await;
+        }
+    })
+    .await;
+    let span = part.span("count");
+    assert_eq!((span.ending, span.incomplete, span.is_error()), (Ending::Cancelled, true, false));
+    assert_eq!(json(&span.outputs), serde_json::json!([0, 1, 2]));
+
+    let none = Recording::new();
+    none.scope(async { drop(count(10)) }).await;
+    let span = none.span("count");
+    assert_eq!((span.ending, span.is_error()), (Ending::Cancelled, true));
+}
+
+#[tokio::test]
+async fn a_dropped_future_is_cancelled_and_its_children_end_within_it() {
+    #[node]
+    async fn inner() {
+        std::future::pending::<()>().await;
+    }
+
+    #[node]
+    async fn outer() {
+        inner().await;
+    }
+
+    let recording = Recording::new();
+    let cancelled = tokio::time::timeout(Duration::from_millis(10), recording.scope(outer())).await;
+    assert!(cancelled.is_err());
+    let (outer, inner) = (recording.span("outer"), recording.span("inner"));
+    assert_eq!((outer.ending, inner.ending), (Ending::Cancelled, Ending::Cancelled));
+    assert!(outer.is_error() && inner.end_unix_ns <= outer.end_unix_ns);
+    assert_eq!(recording.open_spans(), 0);
+}
+
+/// Fifty workflows at once, each with twenty nodes in spawned tasks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_workflows_do_not_mix() {
+    #[node]
+    async fn step(workflow: u32, step: u32) -> u32 {
+        tokio::time::sleep(Duration::from_micros(u64::from(workflow * 7 + step * 13) % 500)).await;
+        workflow * 1000 + step
+    }
+
+    #[workflow]
+    async fn busy_workflow(number: u32) -> u32 {
+        let tasks: Vec<_> = (0..20)
+            .map(|n| match n % 3 {
+                0 => spanwright::spawn(step(number, n)),
+                1 => tokio::spawn(step(number, n).in_current_span()),
+                _ => {
+                    let handle = tokio::runtime::Handle::current();
+                    spanwright::spawn_blocking(move || handle.block_on(step(number, n)))
+                }
+            })
+            .collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.expect("a step works");
+        }
+        sum
+    }
+
+    let recording = Arc::new(Recording::new());
+    let workflows: Vec<_> =
+        (0..50).map(|number| tokio::spawn(recording.scope(busy_workflow(number)))).collect();
+    for (number, workflow) in (0..50).zip(workflows) {
+        assert_eq!(workflow.await.expect("it works"), number * 20_000 + 190);
+    }
+    let spans = recording.spans();
+    let roots: Vec<_> = spans.iter().filter(|span| span.parent_id.is_none()).collect();
+    assert_eq!((roots.len(), spans.len(), recording.open_spans()), (50, 50 * 21, 0));
+    for root in roots {
+        let children = spans.iter().filter(|span| span.parent_id == Some(root.span_id));
+        assert_eq!(children.filter(|child| child.trace_id == root.trace_id).count(), 20);
+    }
+}
+
+#[test]
+fn what_a_user_redacts_or_skips_is_nowhere() {
+    #[derive(Serialize)]
+    struct Login {
+        user: String,
+        password: String,
+        max_tokens: u32,
+    }
+
+    #[tool(skip(hidden), redact(card), attributes(api_key = "k-123", rows = 3))]
+    fn sign_in(login: Login, hidden: &str, card: &str, note: &str) -> Result<String, String> {
+        let _ = (login.user.len(), hidden, card, note);
+        Err(format!("cannot reach https://{}:{}@host", login.user, login.password))
+    }
+
+    let login = Login { user: "ada".into(), password: "hunter2".into(), max_tokens: 77 };
+    let recording = Recording::new();
+    let failed = recording.run(|| sign_in(login, "h1dden", "4111", "Bearer abcdef123456"));
+    assert!(failed.is_err_and(|text| text.contains("hunter2")), "the program's own error is untouched");
+    let span = recording.span("sign_in");
+    let everything = format!("{span:?}");
+    for secret in ["hunter2", "h1dden", "4111", "abcdef123456", "k-123"] {
+        assert!(!everything.contains(secret), "{secret} in {everything}");
+    }
+    let inputs = json(&span.inputs);
+    assert_eq!(inputs["login"]["max_tokens"], 77);
+    assert_eq!(inputs["login"]["user"], "ada");
+    assert_eq!(int(&span, "rows"), 3);
+}
+
+#[test]
+fn a_session_nests_and_is_restored_even_by_a_panic() {
+    #[workflow]
+    fn in_session_workflow() -> Option<String> {
+        spanwright::current_session()
+    }
+
+    let recording = Recording::new();
+    let outer = spanwright::session_context(Some("outer"));
+    outer.run(|| {
+        let inner = spanwright::session_context(Some("inner"));
+        assert_eq!(inner.run(|| recording.run(in_session_workflow)), Some("inner".into()));
+        assert!(std::panic::catch_unwind(|| inner.run(|| panic!("on purpose"))).is_err());
+        assert_eq!(spanwright::current_session().as_deref(), Some("outer"));
+        assert_eq!(spanwright::session_context(None).id(), "outer", "without an id the current one goes on");
+    });
+    assert_eq!(spanwright::current_session(), None);
+    assert_eq!(spanwright::session_context(None).id().len(), 36, "outside of any a fresh one is made");
+    let facts = recording.span("in_session_workflow").workflow.expect("a workflow has facts");
+    assert_eq!(facts.session.as_deref(), Some("inner"));
+}
+
+#[test]
+fn expected_errors_and_handles_and_remote_parents() {
+    #[derive(Debug)]
+    enum Lookup {
+        NotFound { key: u32 },
+        Broken,
+    }
+
+    impl fmt::Display for Lookup {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{self:?}")
+        }
+    }
+
+    #[tool(expected(Lookup::NotFound), handle = span)]
+    fn look(key: u32) -> Result<u32, Lookup> {
+        span.set("depth", key + 1);
+        span.event_with("looked", serde_json::json!({"key": key}));
+        match key {
+            0 => Err(Lookup::NotFound { key }),
+            1 => Err(Lookup::Broken),
+            _ => Ok(key),
+        }
+    }
+
+    let recording = Recording::new();
+    recording.run(|| {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let remote = spanwright::Context::from_traceparent(parent).expect("a valid parent");
+        assert!(remote.run(|| look(0)).is_err());
+        assert!(look(1).is_err());
+        for bad in ["", "00-0-0-0", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", &format!("{parent}-x")] {
+            assert!(spanwright::Context::from_traceparent(bad).is_none(), "{bad}");
+        }
+    });
+    let spans = recording.spans();
+    let remote = spans.iter().find(|span| span.parent_id.is_some()).expect("it has the remote parent");
+    assert_eq!(remote.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!((remote.ending, text(remote, "spanwright.expected_error")), (Ending::Ok, "NotFound { key: 0 }"));
+    assert_eq!((remote.events[0].name.as_str(), remote.events[0].attributes.len()), ("looked", 1));
+    let own = spans.iter().find(|span| span.parent_id.is_none()).expect("the other has none");
+    assert_eq!((own.ending, int(own, "depth")), (Ending::Error, 2));
+}
+
+#[test]
+fn sampling_keeps_or_drops_whole_traces() {
+    #[node]
+    fn leaf() {}
+
+    #[workflow]
+    fn sampled_workflow() {
+        leaf();
+        assert!(spanwright::current_trace().is_none() || spanwright::traceparent().is_some());
+    }
+
+    let recording = Recording::with_sampling(0.3);
+    recording.run(|| (0..2000).for_each(|_| sampled_workflow()));
+    let spans = recording.spans();
+    let roots = spans.iter().filter(|span| span.parent_id.is_none()).count();
+    assert_eq!(spans.len(), 2 * roots, "no node of a dropped trace becomes a root of its own");
+    assert!((480..=720).contains(&roots), "{roots} of 2000 at 0.3");
+    let none = Recording::with_sampling(0.0);
+    none.run(sampled_workflow);
+    assert_eq!(none.spans(), []);
+}
