@@ -1,1 +1,50 @@
-//! parse, lower, check, expand.
+//! The attribute macros of spanwright over `proc_macro2`: tokens in, tokens out.
+//!
+//! ```text
+//! tokens ─► args, item ─► check ─► lower ─► Plan ─► expand ─► tokens
+//!            parsed        rules            typed    cannot fail
+//! ```
+//!
+//! - A mistake anywhere before [`model::Plan`] becomes compile errors followed by the function as it was written (`fallback`).
+//! - The body of the function is never parsed: it travels as tokens, so half-typed code still expands and keeps its positions.
+//! - Everything is decided from the attribute and the signature, so a program that reads source files sees what the compiler sees: [`plan`].
+
+mod args;
+mod check;
+mod diag;
+mod expand;
+mod fallback;
+mod item;
+mod kind;
+mod lower;
+pub mod model;
+mod private;
+mod shape;
+
+pub use diag::Errors;
+pub use kind::Kind;
+
+use proc_macro2::TokenStream;
+
+/// Expands the attribute `kind` with the arguments `args` on `item`. Never fails: mistakes come out as `compile_error!` beside the untouched item.
+pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+    match plan(kind, args.clone(), item.clone()) {
+        Ok(plan) => expand::function(&plan),
+        Err(errors) => fallback::untouched(errors, args, item),
+    }
+}
+
+/// What the attribute `kind` makes of `item`, without expanding it.
+///
+/// # Errors
+///
+/// All mistakes in the arguments and the signature at once.
+pub fn plan(kind: Kind, args: TokenStream, item: TokenStream) -> Result<model::Plan, Errors> {
+    let mut mistakes = diag::Mistakes::default();
+    let args = mistakes.keep(args::parse(kind, args));
+    let item = mistakes.keep(item::parse(kind, item));
+    let (Some(args), Some(item)) = (args, item) else { return Err(mistakes.into_errors()) };
+    let input = check::Input::new(kind, args, item);
+    mistakes.add(check::all(&input));
+    mistakes.finish().map(|()| lower::plan(input))
+}

@@ -1,0 +1,366 @@
+//! A [`Plan`] becomes tokens. Cannot fail.
+//!
+//! Every name of the output is absolute or `mixed_site`, so neither the user's names nor a missing prelude can change its meaning; the user's tokens
+//! keep their own spans. Outputs are shown with `p` for the path of the private module.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Expr, ExprReference, Token, Type};
+
+use crate::kind::Kind;
+use crate::model::{
+    Callsite, Captured, Fact, FactName, FactValue, Hold, Level, Mention, Plan, Rebind, Returned, Shaped, View,
+};
+use crate::private::Private;
+
+/// `quote!` whose own names are invisible to the user's code.
+macro_rules! hidden {
+    ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
+}
+
+/// Input:  `async fn f(a: A) -> R { body }`
+/// Output: the same function with the body handed to the runtime:
+/// ```text
+/// async fn f(a: A) -> R {
+///     let span = p::start(…);
+///     p::future(span, async move { body }, |r| p::ret(r).get()).await
+/// }
+/// ```
+pub(crate) fn function(plan: &Plan) -> TokenStream {
+    let emit = Emit { plan, p: &plan.private };
+    let item = &plan.item;
+    let traced = if plan.shape.is_async { emit.awaited() } else { emit.called() };
+    let inner = &item.inner_attrs;
+    let block = braced(item.body.span(), quote!(#inner #traced));
+    let (attrs, vis, defaultness, sig) = (&item.attrs, &item.vis, &item.defaultness, &item.sig);
+    quote!(#(#attrs)* #vis #defaultness #sig #block)
+}
+
+/// The first statement of a function that sees its span: `let s = p::handle();`
+pub(crate) fn handle(name: &Ident, p: &Private) -> TokenStream {
+    hidden!(let #name = #p::handle();)
+}
+
+struct Emit<'a> {
+    plan: &'a Plan,
+    p: &'a Private,
+}
+
+impl Emit<'_> {
+    /// Input:  `fn f(a: A, b: B) -> R { body }`
+    /// Output: `p::call(p::start(…), move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).get())`
+    fn called(&self) -> TokenStream {
+        let Shaped { ty, .. } = &*self.plan.shape.returned;
+        let body = self.body(TokenStream::new());
+        // A closure gives up its type to inference where the signature says only `impl …`.
+        let annotation = if matches!(ty, Type::Infer(_)) { TokenStream::new() } else { hidden!(-> #ty) };
+        self.traced(&self.start(), &hidden!(move || #annotation #body), &self.plan.shape.returned)
+    }
+
+    /// Input:  `async fn f(a: A, b: B) -> R { body }`
+    /// Output:
+    /// ```text
+    /// let span = p::start(…);
+    /// p::future(span, async move { let _ = (&b, &a); if let Some(r) = None::<R> { return r; } body }, |r| p::ret(r).get()).await
+    /// ```
+    /// `start` stands alone because its `&dyn` temporaries must not live across the await, where they would cost the future its `Send`.
+    fn awaited(&self) -> TokenStream {
+        let (p, start) = (self.p, self.start());
+        let returned = &*self.plan.shape.returned;
+        let body = self.body(self.hint(returned));
+        let future = match &returned.what {
+            Returned::Future { .. } | Returned::Stream { .. } | Returned::Fallible(_) => {
+                self.then(&hidden!(span), &hidden!(move || async move #body), returned)
+            }
+            what => {
+                let observe = self.observe(what);
+                hidden!(#p::future(span, async move #body, #observe))
+            }
+        };
+        hidden!(let span = #start; #future.await)
+    }
+
+    /// Input:  how to start the span, a closure that does the work, what it returns
+    /// Output: the expression that does the work inside the span and ends it when the work is done: now, with the future, or with the stream
+    fn traced(&self, span: &TokenStream, work: &TokenStream, returned: &Shaped) -> TokenStream {
+        let p = self.p;
+        match &returned.what {
+            what @ (Returned::Value { .. } | Returned::Opaque | Returned::Never) => {
+                let observe = self.observe(what);
+                hidden!(#p::call(#span, #work, #observe))
+            }
+            Returned::Future { hold, output } => {
+                let future = match &output.what {
+                    what @ (Returned::Value { .. } | Returned::Opaque | Returned::Never) => {
+                        let (ty, observe) = (nameable(output), self.observe(what));
+                        hidden!(#p::future_from::<#ty, _, _, _>(#span, #work, #observe))
+                    }
+                    _ => self.then(span, work, output),
+                };
+                self.held(*hold, future)
+            }
+            Returned::Stream { hold, item } => {
+                let observe = self.observe_checked();
+                self.held(*hold, hidden!(#p::stream::<#item, _, _, _>(#span, #work, #observe)))
+            }
+            Returned::Fallible(good) => self.fallible(span, work, good),
+        }
+    }
+
+    /// Input:  work whose future resolves to a future or stream
+    /// Output: `p::future_then::<X, _, _, _, _>(span, work, |span, r| -> X { p::stream(span, move || r, …) })`
+    fn then(&self, span: &TokenStream, work: &TokenStream, output: &Shaped) -> TokenStream {
+        let (p, ty) = (self.p, &output.ty);
+        let rest = self.traced(&hidden!(span), &hidden!(move || r), output);
+        hidden!(#p::future_then::<#ty, _, _, _, _>(#span, #work, |span, r| -> #ty { #rest }))
+    }
+
+    /// Input:  work that returns `Result<impl Stream<Item = X>, E>`
+    /// Output: `p::try_stream::<X, _, _, _, _, _>(span, work, |r| p::ret(r).get(), |e| p::error(e).get())`, each good side boxed again where it was
+    fn fallible(&self, span: &TokenStream, work: &TokenStream, good: &Shaped) -> TokenStream {
+        let (p, error) = (self.p, self.observe_error());
+        let (hold, traced) = match &good.what {
+            Returned::Stream { hold, item } => {
+                let observe = self.observe_checked();
+                (*hold, hidden!(#p::try_stream::<#item, _, _, _, _, _>(#span, #work, #observe, #error)))
+            }
+            Returned::Future { hold, output } => {
+                let (ty, observe) = (nameable(output), self.observe(&output.what));
+                (*hold, hidden!(#p::try_future::<#ty, _, _, _, _, _>(#span, #work, #observe, #error)))
+            }
+            what => {
+                return {
+                    let observe = self.observe(what);
+                    hidden!(#p::call(#span, #work, #observe))
+                };
+            }
+        };
+        if hold == Hold::Bare {
+            return traced;
+        }
+        let (ty, held) = (&good.ty, self.held(hold, hidden!(r)));
+        hidden!(::core::result::Result::map(#traced, |r| -> #ty { #held }))
+    }
+
+    fn held(&self, hold: Hold, traced: TokenStream) -> TokenStream {
+        let p = self.p;
+        match hold {
+            Hold::Bare => traced,
+            Hold::Box => hidden!(#p::Box::new(#traced)),
+            Hold::Pin => hidden!(#p::Box::pin(#traced)),
+        }
+    }
+
+    /// Output: `p::start({ static SITE: … ; &SITE }, &[p::arg(&a).get(), …]).with(|f| { … })`
+    fn start(&self) -> TokenStream {
+        let p = self.p;
+        let (site, facts) = (self.callsite(), self.facts());
+        let values = self.plan.callsite.values.iter().map(|value| {
+            let (cfg, view) = (&value.cfg, self.view(value));
+            hidden!(#(#cfg)* #view)
+        });
+        hidden!(#p::start(#site, &[#(#values),*]) #facts)
+    }
+
+    /// Output: `{ static SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…"); &SITE }`
+    fn callsite(&self) -> TokenStream {
+        let p = self.p;
+        let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
+        let kind = Ident::new(self.plan.kind.variant(), Span::mixed_site());
+        let values = values.iter().map(|Captured { name, cfg, .. }| hidden!(#(#cfg)* #name));
+        let text = |call: &str, text: &Option<String>| {
+            let call = Ident::new(call, Span::mixed_site());
+            text.as_ref().map(|text| hidden!(.#call(#text)))
+        };
+        let level = |call: &str, level: Option<Level>| {
+            let call = Ident::new(call, Span::mixed_site());
+            level.map(|level| {
+                let level = Ident::new(level.variant(), Span::mixed_site());
+                hidden!(.#call(#p::Level::#level))
+            })
+        };
+        let calls = [
+            text("named", name),
+            text("span_type", span_type),
+            text("workflow", workflow),
+            level("inputs", *inputs),
+            level("output", *output),
+        ];
+        let calls = calls.iter().flatten();
+        hidden!({
+            static SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;
+            &SITE
+        })
+    }
+
+    /// Output: `p::arg(&a).get()`, `p::debug(&a).get()` or `p::redacted("a").get()`
+    fn view(&self, Captured { ident, name, view, .. }: &Captured) -> TokenStream {
+        let p = self.p;
+        match view {
+            View::Value => hidden!(#p::arg(&#ident).get()),
+            View::Debug => hidden!(#p::debug(&#ident).get()),
+            View::Redacted => hidden!(#p::redacted(#name).get()),
+        }
+    }
+
+    /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
+    fn facts(&self) -> Option<TokenStream> {
+        let facts = self.plan.facts.iter().map(|fact| self.fact(fact));
+        (!self.plan.facts.is_empty()).then(|| hidden!(.with(|f| { #(#facts)* })))
+    }
+
+    fn fact(&self, Fact { name, value }: &Fact) -> TokenStream {
+        let p = self.p;
+        let (method, key) = method(name);
+        let method = Ident::new(method, Span::mixed_site());
+        let key = key.map(|key| hidden!(#key,));
+        let value = value.as_ref().map(|value| match value {
+            FactValue::Parameter(parameter) => self.view(parameter),
+            FactValue::Written(written) => {
+                let written = borrowed(written);
+                match name {
+                    FactName::Content | FactName::Tools | FactName::Input(_) | FactName::Attribute(_) => {
+                        hidden!(#p::arg(#written).get())
+                    }
+                    _ => written.to_token_stream(),
+                }
+            }
+        });
+        hidden!(f.#method(#key #value);)
+    }
+
+    /// Input:  `{ body }`
+    /// Output: `{ let s = p::handle(); let _ = (&b, &a); body }` in the user's own braces
+    fn body(&self, hint: TokenStream) -> TokenTree {
+        let handle = self.plan.handle.as_ref().map(|name| handle(name, self.p));
+        let (moved, body) = (self.moved(), self.plan.item.body.stream());
+        braced(self.plan.item.body.span(), quote!(#handle #moved #hint #body))
+    }
+
+    /// Output: `let _ = (&b, &a);`, or `let a = a; let arg1 = arg1; let (x, y) = arg1;` where a pattern takes one apart
+    ///
+    /// A closure captures what the body uses, in the order of use, and drops it in that order; the plain function drops its parameters whole, the last
+    /// first.
+    fn moved(&self) -> TokenStream {
+        let arguments = &self.plan.arguments;
+        let mentions = arguments.mentions.iter().map(|Mention { ident, cfg }| hidden!(#(#cfg)* &#ident));
+        // The lint is about the user's own uses of such a name.
+        let silent = arguments.mentions.iter().any(|mention| mention.ident.to_string().starts_with('_'));
+        let allow = silent.then(|| hidden!(#[allow(clippy::used_underscore_binding)]));
+        let mentioned = (!arguments.mentions.is_empty()).then(|| hidden!(#allow let _ = (#(#mentions,)*);));
+        let rebound = arguments.rebinds.iter().map(|Rebind { ident, mutable, pattern, cfg }| {
+            let mutable = mutable.then(|| Token![mut](ident.span()));
+            let pattern = pattern.as_ref().map(|pattern| hidden!(#(#cfg)* let #pattern = #ident;));
+            hidden!(#(#cfg)* let #mutable #ident = #ident; #pattern)
+        });
+        quote!(#mentioned #(#rebound)*)
+    }
+
+    /// Output: `if let ::core::option::Option::Some(r) = ::core::option::Option::None::<R> { return r; }`
+    ///
+    /// Tells an async block its type, so that `?`, early returns and coercions are inferred as in the signature. `!` cannot be named there, and a bare
+    /// `impl …` says nothing.
+    fn hint(&self, returned: &Shaped) -> TokenStream {
+        match (&returned.what, &returned.ty) {
+            (Returned::Never, _) | (_, Type::Infer(_)) => TokenStream::new(),
+            (_, ty) => hidden!(
+                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
+            ),
+        }
+    }
+
+    /// Output: `|r| p::ret(r).get()`, at the return type, where a missing trait is to be reported
+    fn observe(&self, what: &Returned) -> TokenStream {
+        let p = self.p;
+        match what {
+            Returned::Never => hidden!(#p::unreached),
+            Returned::Value { checked: false } => self.observed(&hidden!(#p::value(r).get())),
+            Returned::Opaque if self.plan.kind != Kind::Sandbox => self.observed(&hidden!(#p::opaque(r))),
+            _ => self.observe_checked(),
+        }
+    }
+
+    fn observe_checked(&self) -> TokenStream {
+        let p = self.p;
+        let dispatch = match self.plan.kind {
+            Kind::Llm => "model",
+            Kind::Sandbox => "sandbox",
+            _ => "ret",
+        };
+        let at = self.plan.return_span.resolved_at(Span::mixed_site());
+        let dispatch = Ident::new(dispatch, at);
+        let r = Ident::new("r", Span::mixed_site());
+        self.observed(&quote_spanned!(at=> #p::#dispatch(#r).get()))
+    }
+
+    /// Output: `|r| … .expected(::core::matches!(r, ::core::result::Result::Err(E { .. })))`
+    fn observed(&self, dispatched: &TokenStream) -> TokenStream {
+        let expected = self.expected(&hidden!(r), |paths| hidden!(::core::result::Result::Err(#paths)));
+        hidden!(|r| #dispatched #expected)
+    }
+
+    /// Output: `|e| p::error(e).get().expected(::core::matches!(e, E { .. }))`
+    fn observe_error(&self) -> TokenStream {
+        let p = self.p;
+        let expected = self.expected(&hidden!(e), |paths| paths);
+        hidden!(|e| #p::error(e).get() #expected)
+    }
+
+    fn expected(&self, value: &TokenStream, pattern: impl Fn(TokenStream) -> TokenStream) -> Option<TokenStream> {
+        let paths = &self.plan.expected;
+        (!paths.is_empty()).then(|| {
+            let pattern = pattern(hidden!(#(#paths { .. })|*));
+            hidden!(.expected(::core::matches!(#value, #pattern)))
+        })
+    }
+}
+
+/// The method of `Facts` and its first argument.
+fn method(name: &FactName) -> (&'static str, Option<&syn::LitStr>) {
+    match name {
+        FactName::Tag(key) => ("tag", Some(key)),
+        FactName::Session => ("session", None),
+        FactName::User => ("user", None),
+        FactName::Experiment => ("experiment", None),
+        FactName::Run => ("run", None),
+        FactName::RunNamed => ("run_named", None),
+        FactName::Param(key) => ("param", Some(key)),
+        FactName::Trigger => ("trigger", None),
+        FactName::Schedule => ("schedule", None),
+        FactName::From => ("from", None),
+        FactName::To => ("to", None),
+        FactName::Content => ("content", None),
+        FactName::Policy => ("policy", None),
+        FactName::Model => ("model", None),
+        FactName::Provider => ("provider", None),
+        FactName::Tools => ("tools", None),
+        FactName::Input(key) => ("input", Some(key)),
+        FactName::Attribute(key) => ("attribute", Some(key)),
+    }
+}
+
+/// The type a future resolves to, where the compiler can be told.
+fn nameable(Shaped { ty, what }: &Shaped) -> TokenStream {
+    match what {
+        // The type `!` is unstable outside of a signature.
+        Returned::Never => hidden!(_),
+        _ => ty.to_token_stream(),
+    }
+}
+
+/// `&expr`, with parentheses where its operators need them.
+fn borrowed(expr: &Expr) -> Expr {
+    let and_token = Token![&](Span::mixed_site());
+    Expr::Reference(ExprReference {
+        attrs: Vec::<Attribute>::new(),
+        and_token,
+        mutability: None,
+        expr: Box::new(expr.clone()),
+    })
+}
+
+fn braced(span: Span, tokens: TokenStream) -> TokenTree {
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(span);
+    TokenTree::Group(group)
+}
