@@ -5,5 +5,7 @@ pub use crate::capture::{Text, Value, arg, debug, redacted};
 pub use crate::future::{
     Instrumented, InstrumentedStream, Then, future, future_from, future_then, stream, try_future, try_stream,
 };
-pub use crate::outcome::{Observed, model, ret, sandbox, unreached};
+pub use crate::outcome::{Observed, error, model, opaque, plain as value, ret, sandbox, unreached};
+pub use std::boxed::Box;
+
 pub use crate::span::{Facts, Handle, Span, call, handle, start};

@@ -72,5 +72,5 @@ pub use id::{ParseIdError, SpanId, TraceId};
 pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
 pub use span::{Handle, handle};
-// MACROS
+pub use spanwright_macros::{agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, tool, workflow};
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};

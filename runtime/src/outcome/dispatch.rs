@@ -367,3 +367,38 @@ fn reply<'r, T: ModelOutcome>(value: &'r T, observe: impl FnOnce(&'r T) -> Obser
 fn run<'r, T: SandboxOutcome>(value: &'r T, observe: impl FnOnce(&'r T) -> Observed<'r>) -> Observed<'r> {
     Observed { failure: Failure::of_run(value), ..observe(value) }.with(FactsOf::Sandbox(value))
 }
+
+/// Reads the error of a `Result` whose other side is a future or a stream.
+pub fn error<E>(error: &E) -> Error1<'_, E> {
+    Error1(Error2(error))
+}
+
+/// The error's own text, where it has one.
+#[derive(Debug)]
+pub struct Error1<'r, E>(Error2<'r, E>);
+
+/// The name of the error's type.
+#[derive(Debug)]
+pub struct Error2<'r, E>(&'r E);
+
+impl<'r, E> Deref for Error1<'r, E> {
+    type Target = Error2<'r, E>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'r, E: Display> Error1<'r, E> {
+    /// What was seen.
+    pub fn get(&self) -> Observed<'r> {
+        Observed::failed(Failure::shown(self.0.0))
+    }
+}
+
+impl<'r, E> Error2<'r, E> {
+    /// What was seen.
+    pub fn get(&self) -> Observed<'r> {
+        Observed::failed(Failure::named::<E>())
+    }
+}

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::capture::Value;
 use crate::record::Usage;
 
-pub use dispatch::{model, opaque, plain, ret, sandbox, unreached};
+pub use dispatch::{error, model, opaque, plain, ret, sandbox, unreached};
 
 /// Says whether a returned value is a success or a failure, where the type alone does not.
 ///
