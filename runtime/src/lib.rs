@@ -4,6 +4,7 @@ mod clock;
 pub mod diagnostics;
 mod error;
 mod id;
+mod nearest;
 pub mod record;
 pub use error::Error;
 pub use id::{SpanId, TraceId};
