@@ -102,9 +102,8 @@ impl Mlflow {
             return Err(Failure {
                 operation: "send spans",
                 status: Some(400),
-                code: None,
                 detail: "no experiment id".to_owned(),
-                retry_after: None,
+                ..Failure::default()
             });
         }
         let mut headers = vec![
@@ -247,9 +246,8 @@ fn unexpected(operation: &'static str) -> Failure {
     Failure {
         operation,
         status: Some(200),
-        code: None,
         detail: "the reply is not MLflow's; is MLFLOW_TRACKING_URI the address of an MLflow server?".to_owned(),
-        retry_after: None,
+        ..Failure::default()
     }
 }
 
