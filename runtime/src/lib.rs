@@ -44,6 +44,7 @@ mod error;
 pub mod export;
 mod future;
 mod id;
+mod nearest;
 mod outcome;
 mod pipeline;
 pub mod record;

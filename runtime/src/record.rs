@@ -174,8 +174,8 @@ pub enum AttributeValue {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// A floating-point number, NaN and infinities included as text.
-    Float(f64),
+    /// A floating-point number; in JSON, NaN and the infinities are text.
+    Float(#[serde(with = "float")] f64),
     /// A string, never parsed as JSON again.
     Text(String),
     /// A list or an object.
@@ -286,12 +286,36 @@ pub struct RunFacts {
 pub struct RunMetric {
     /// Name.
     pub key: String,
-    /// Value.
+    /// Value; in JSON, NaN and the infinities are text.
+    #[serde(with = "float")]
     pub value: f64,
     /// When, nanoseconds since the Unix epoch.
     pub time_unix_ns: u64,
     /// Step.
     pub step: i64,
+}
+
+/// JSON has no number for NaN and the infinities: they are written as the text that parses as them.
+mod float {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Number(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        if value.is_finite() { to.serialize_f64(*value) } else { to.collect_str(value) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        match Form::deserialize(from)? {
+            Form::Number(value) => Ok(value),
+            Form::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
 }
 
 /// What one sweep of the collector hands on, to be kept as a whole or not at all.

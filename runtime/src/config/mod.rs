@@ -1,5 +1,7 @@
 //! Configuration: defaults, file, environment, code; later wins. The only reader of the environment.
 
+#[cfg(feature = "mlflow")]
+mod pem;
 mod uri;
 
 use std::fmt;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::callsite::Capture;
+#[cfg(feature = "mlflow")]
+pub(crate) use pem::read_pem;
 pub use uri::Uri;
 
 /// A value and where it came from.

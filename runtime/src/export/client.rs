@@ -120,7 +120,7 @@ impl Client {
     /// [`Error::is_unreachable`], [`Error::is_unauthorized`], or [`Error::is_unsupported`] below MLflow 3.6.
     pub fn probe(&self) -> Result<ServerInfo, Error> {
         let asked = Instant::now();
-        let server = block_on(self.mlflow.probe())?.map_err(|trouble| self.error(trouble))?;
+        let server = block_on(|| self.mlflow.probe())?.map_err(|trouble| self.error(trouble))?;
         Ok(ServerInfo {
             version: server.version().map(str::to_owned),
             counts_once: server.upserts_usage(),
@@ -134,7 +134,7 @@ impl Client {
     ///
     /// [`Error::is_state`] if it is deleted or there is none of that id; those of [`Client::probe`].
     pub fn experiment(&self) -> Result<String, Error> {
-        block_on(self.mlflow.experiment_id(&self.route.experiment))?.map_err(|trouble| self.error(trouble))
+        block_on(|| self.mlflow.experiment_id(&self.route.experiment))?.map_err(|trouble| self.error(trouble))
     }
 
     /// Sends a trace of one span, reads it back, and deletes it.
@@ -143,7 +143,7 @@ impl Client {
     ///
     /// Those of [`Client::experiment`]; [`Error::is_state`] if the server took the trace and does not give it back.
     pub fn canary(&self) -> Result<Canary, Error> {
-        block_on(self.fly())?.map_err(|trouble| self.error(trouble))
+        block_on(|| self.fly())?.map_err(|trouble| self.error(trouble))
     }
 
     async fn fly(&self) -> Result<Canary, Trouble> {
@@ -163,7 +163,9 @@ impl Client {
                         None => "it has none of its spans".to_owned(),
                     };
                     let server = &self.route.destination;
-                    let message = format!("{server} took trace tr-{trace_id} but does not give it back: {found}; see the server's log");
+                    let message = format!(
+                        "{server} took trace tr-{trace_id} but does not give it back: {found}; see the server's log"
+                    );
                     return Err(Error::new(Kind::State, message).into());
                 }
             }
@@ -193,7 +195,7 @@ impl Client {
         if total == 0 {
             return Ok(PushReport { adopted, ..PushReport::default() });
         }
-        let (delivered, rejected, mut blocked) = block_on(async {
+        let (delivered, rejected, mut blocked) = block_on(async || {
             let lease = self.lease(&store, &mut progress, &mut on_progress).await?;
             let outcome = self.drain(&store, &mut progress, &mut on_progress).await;
             drop(lease);
@@ -316,12 +318,12 @@ fn canary_span() -> SpanRecord {
 }
 
 /// Runs a future to its end on a thread of its own, so that a caller inside a runtime does not panic.
-fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Error> {
+fn block_on<F: Future<Output: Send>>(start: impl FnOnce() -> F + Send) -> Result<F::Output, Error> {
     let failed = |cause: String| Error::because(Kind::State, "start a thread for the connection", cause);
     std::thread::scope(|scope| {
         let running = std::thread::Builder::new().name("spanwright-client".to_owned()).spawn_scoped(scope, || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(future))
+            runtime.map(|runtime| runtime.block_on(start()))
         });
         match running.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(Ok(done))) => Ok(done),
@@ -347,9 +349,7 @@ pub(super) fn connection(config: &Config) -> Result<(Mlflow, Route), Error> {
     };
     let login = match &config.credentials.value {
         Credentials::None => None,
-        Credentials::Basic { user, password } => {
-            Some(Login::Basic { user: user.clone(), password: password.clone() })
-        }
+        Credentials::Basic { user, password } => Some(Login::Basic { user: user.clone(), password: password.clone() }),
         Credentials::Token(token) => Some(Login::Bearer(token.clone())),
     };
     let mut headers = Vec::new();

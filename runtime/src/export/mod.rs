@@ -195,7 +195,9 @@ impl Shared {
     fn wait_for_end(&self, deadline: Instant) {
         let mut progress = self.progress();
         while !progress.is_over {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { return };
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return;
+            };
             progress = self.advanced.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

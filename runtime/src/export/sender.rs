@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::backoff::jittered;
 use super::http::{Failure, Verdict};
-use super::mlflow::{ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request};
+use super::mlflow::{
+    ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request,
+};
 use crate::clock::now_unix_ns;
 use crate::error::Error;
 use crate::id::TraceId;
@@ -40,7 +42,11 @@ pub(super) struct Route {
 pub(super) enum Event {
     Delivered(usize),
     /// The server will not take this span, whatever is done.
-    Rejected { trace: TraceId, name: String, cause: String },
+    Rejected {
+        trace: TraceId,
+        name: String,
+        cause: String,
+    },
     /// Something cannot be done until somebody changes something; the text says what.
     Blocked(String),
 }
@@ -106,8 +112,7 @@ impl Sender {
         let mut waiting_for_root = false;
         let mut after = 0;
         loop {
-            let queued =
-                self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
+            let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
             let Some(last) = queued.last() else { return Ok(waiting_for_root) };
             after = last.seq;
             let now = now_unix_ns();
@@ -168,7 +173,8 @@ impl Sender {
         };
         let to = Address { experiment, run };
         let traces: HashSet<_> = parcel.spans.iter().map(|span| span.record.trace_id).collect();
-        let spans = if server.upserts_usage() { parcel.spans } else { self.without_arrived(parcel.spans, &to, on).await? };
+        let spans =
+            if server.upserts_usage() { parcel.spans } else { self.without_arrived(parcel.spans, &to, on).await? };
         match self.send(&spans, &to, on).await {
             Err(trouble) if concerns_experiment(&trouble) => {
                 self.experiments.remove(&parcel.experiment);

@@ -1,8 +1,11 @@
 //! The exporter's thread: when to try, when to wait, and what to say.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::Shared;
@@ -74,7 +77,9 @@ impl Worker {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(self.work()),
             Err(error) => {
-                self.say_once(format!("nothing is delivered, spans stay in the store: cannot start the exporter: {error}"));
+                self.say_once(format!(
+                    "nothing is delivered, spans stay in the store: cannot start the exporter: {error}"
+                ));
             }
         }
     }
@@ -85,11 +90,8 @@ impl Worker {
         // Until then only a flush makes us try.
         let mut not_before = Instant::now();
         loop {
-            tokio::select! {
-                () = shared.wake.notified() => {}
-                () = shared.hurry.notified() => {}
-                () = tokio::time::sleep_until(next.into()) => {}
-            }
+            let asked_for = first_of(shared.hurry.notified(), shared.wake.notified());
+            first_of(asked_for, tokio::time::sleep_until(next.into())).await;
             if shared.stopping.load(Ordering::Acquire) {
                 return;
             }
@@ -97,17 +99,10 @@ impl Worker {
                 if Instant::now() < not_before {
                     continue;
                 }
-                tokio::select! {
-                    () = shared.hurry.notified() => {}
-                    () = tokio::time::sleep(LINGER) => {}
-                }
+                first_of(shared.hurry.notified(), tokio::time::sleep(LINGER)).await;
             }
             let asked = shared.progress().asked;
-            let round = tokio::select! {
-                biased;
-                () = shared.stop.notified() => return,
-                round = self.round() => round,
-            };
+            let First::Right(round) = first_of(shared.stop.notified(), self.round()).await else { return };
             let pause = match round {
                 Ok(Round::Done { waiting_for_root }) => {
                     self.recovered();
@@ -209,6 +204,21 @@ fn wish(trouble: &Trouble) -> Option<Duration> {
         Trouble::Http(Failure { retry_after, .. }) => *retry_after,
         Trouble::Said(_) => None,
     }
+}
+
+enum First<A, B> {
+    Left(A),
+    Right(B),
+}
+
+/// The future that is done first, the left one if both are; the other is dropped.
+async fn first_of<A: Future, B: Future>(left: A, right: B) -> First<A::Output, B::Output> {
+    let (mut left, mut right) = (pin!(left), pin!(right));
+    poll_fn(|context| match left.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(First::Left(done)),
+        Poll::Pending => right.as_mut().poll(context).map(First::Right),
+    })
+    .await
 }
 
 struct Over(Arc<Shared>);

@@ -1,321 +1,295 @@
 //! The store: one SQLite file that is the delivery queue, the offline archive and the ledger.
+//!
+//! In: batches of closed spans from the collector ([`Store::append`]). Out: spans that wait for a destination
+//! ([`Store::pending`], answered by [`Store::ack`] or [`Store::reject`]), and everything kept, for people to read
+//! ([`Store::traces`], [`Store::spans`]). Any number of processes and threads use one file at once. The store knows no
+//! server and no thread of its own; who exports and who recovers a dead process decide others.
+//!
+//! # Invariants
+//!
+//! 1. A span is stored once: the first record under (trace id, span id) stays, whatever is offered later.
+//! 2. `append` keeps a whole batch or nothing of it: one transaction.
+//! 3. A trace has 0 or 1 destinations at a time. A span waits for that one and no other, in exactly 1 queue row, until it
+//!    is acked or rejected; the spans of a trace without a destination are in no queue.
+//! 4. Sequence numbers only grow and are never used twice, not even after an eviction: an ack that comes late hits nothing.
+//! 5. Whatever of a trace was stored before its root, or in the same batch, has a smaller sequence number than the root.
+//! 6. Undelivered spans leave only by an ack, or by [`Store::sweep`] above the byte limit, and then they are counted.
+//! 7. At most 1 process exports to one destination: [`Store::exporter_lease`].
+//!
+//! # Layout
+//!
+//! A folder of mode 0700 with files of mode 0600:
+//!
+//! | File | Holds |
+//! |---|---|
+//! | `store.db`, `-wal`, `-shm` | the database; the tables below |
+//! | `store.db.corrupt-<unix s>` | one that could not be read, put aside |
+//! | `open.lock` | locked for the moment of opening |
+//! | `export-<hash>.lock` | locked as long as somebody exports to the destination with that hash |
+//! | `.gitignore` | `*` |
+//!
+//! | Table | One row is | Key |
+//! |---|---|---|
+//! | `destinations` | a URI and its number | number |
+//! | `traces` | a trace: destination, what its root says, counts | number |
+//! | `spans` | a finished span: [`SpanRecord`] as JSON | sequence number; (trace, span id) |
+//! | `queue` | a span that waits for a destination | (destination, sequence number) |
+//! | `rejections` | why a destination refused a span for good | sequence number |
+//! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |
+//! | `processes`, `open_spans`, `callsites` | what is left behind if a process dies now | process |
+//! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace | key |
+//! | `counters` | next sequence number, totals of evictions | name |
+//!
+//! Write-ahead log, `synchronous = NORMAL`: a commit survives the death of the process, and of the machine once the log
+//! has been written back. A connection never writes the log back when it is closed, so that a shutdown is quick and a
+//! process that still has a put-aside file open cannot remove the log of its successor.
+
+mod folder;
+mod queue;
+mod read;
+mod retention;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::id::TraceId;
-use crate::record::{Batch, Ending, RecordSink, SpanRecord, WorkflowFacts};
+use crate::error::{Error, Kind};
+use crate::record::{Batch, RecordSink};
+
+pub use folder::locate;
+pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
+pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
+pub use retention::{Evicted, Limits};
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// A handle of the store. Clones share one connection; [`Store::reopen`] gives a thread its own.
+/// How long a statement waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements kept prepared per connection; more than there are.
+const STATEMENTS: usize = 64;
+/// The write-ahead log is cut back to this after a transaction that made it longer.
+const LOG_LIMIT_BYTES: i64 = 64 << 20;
+
+/// A handle of the store.
+///
+/// Clones share one connection and take turns on it; [`Store::reopen`] gives a thread its own.
+///
+/// ```
+/// use spanwright::store::{Store, TraceFilter};
+///
+/// # fn main() -> Result<(), spanwright::Error> {
+/// let store = Store::in_memory()?;
+/// assert!(store.traces(&TraceFilter::default())?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+    place: Arc<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// Folder and database; `None` in memory.
+    on_disk: Option<(PathBuf, PathBuf)>,
+    notices: Vec<String>,
+}
 
 /// Names one run of one process among those that share a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct ProcessId(pub u64);
 
-/// A span that waits for its delivery.
-#[derive(Clone, Debug)]
-pub struct Queued {
-    /// Names the span in [`Store::ack`] and [`Store::reject`]; never used twice.
-    pub seq: i64,
-    /// The span.
-    pub record: SpanRecord,
-    /// Size of the stored form, bytes.
-    pub bytes: usize,
-    /// What is known of its trace so far; shared by all spans of one trace in one answer.
-    pub trace: Arc<TraceContext>,
-}
-
-/// What is known of a trace so far.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TraceContext {
-    /// Name of the root span; until that is known, of the first span stored.
-    pub name: String,
-    /// Earliest start among the spans seen, nanoseconds since the Unix epoch.
-    pub start_unix_ns: u64,
-    /// Whether the root has been seen, open or ended: until then `facts` is empty and may not stay so.
-    pub root_known: bool,
-    /// Whether the root has ended and is stored.
-    pub root_ended: bool,
-    /// Session, user, experiment, tags and run request, from the root.
-    pub facts: WorkflowFacts,
-}
-
-/// Which traces [`Store::adopt`] redirects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Adopt {
-    /// Those stored without a destination.
-    Undirected,
-    /// All that have not been delivered to the new destination yet.
-    All,
-    /// This one.
-    Trace(TraceId),
-}
-
-/// How many spans, in how many traces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Traces.
-    pub traces: u64,
-    /// Spans.
-    pub spans: u64,
-}
-
-/// What one destination still has to get.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Backlog {
-    /// The destination; `None` for traces that stay here.
-    pub destination: Option<String>,
-    /// Waiting for delivery.
-    pub pending: Counts,
-    /// Refused by the server for good, kept here.
-    pub rejected: Counts,
-}
-
-/// The exclusive right to export to one destination, until dropped or the process ends.
-#[derive(Debug)]
-#[must_use = "the right ends when the lease is dropped"]
-pub struct Lease {}
-
-/// State of a trace, as MLflow knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceState {
-    /// Its root has not ended.
-    Running,
-    /// Its root is OK.
-    Ok,
-    /// Its root is ERROR.
-    Error,
-}
-
-/// One line of the list of traces.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TraceSummary {
-    /// The trace.
-    pub trace_id: TraceId,
-    /// Name of its root; until that is known, of the first span stored.
-    pub name: String,
-    /// State.
-    pub state: TraceState,
-    /// How the root ended.
-    pub ending: Option<Ending>,
-    /// Earliest start, nanoseconds since the Unix epoch.
-    pub start_unix_ns: u64,
-    /// Latest end, nanoseconds since the Unix epoch.
-    pub end_unix_ns: u64,
-    /// Stored spans.
-    pub spans: u64,
-    /// Stored spans whose status is ERROR.
-    pub errors: u64,
-    /// Tokens of all model calls.
-    pub tokens: u64,
-    /// Bytes of the stored spans.
-    pub bytes: u64,
-    /// Tag `workflow`.
-    pub workflow: Option<String>,
-    /// Session.
-    pub session: Option<String>,
-    /// User.
-    pub user: Option<String>,
-    /// Experiment the trace asks for; `None` for the configured one.
-    pub experiment: Option<String>,
-    /// Where the trace goes.
-    pub destination: Option<String>,
-    /// Spans not delivered yet.
-    pub undelivered: u64,
-    /// Spans refused by the server for good.
-    pub rejected: u64,
-}
-
-/// What [`Store::traces`] lists.
-#[derive(Clone, Debug)]
-pub struct TraceFilter {
-    /// At most this many, newest first.
-    pub limit: usize,
-    /// Only this session.
-    pub session: Option<String>,
-    /// Only this value of the tag `workflow`.
-    pub workflow: Option<String>,
-}
-
-/// What `doctor` says of a store.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Statistics {
-    /// The database; `None` in memory.
-    pub path: Option<PathBuf>,
-    /// Bytes in use.
-    pub bytes: u64,
-    /// Everything stored.
-    pub stored: Counts,
-    /// Spans delivered or refused for good.
-    pub delivered_spans: u64,
-    /// By destination.
-    pub backlog: Vec<Backlog>,
-    /// Start of the oldest trace not fully delivered, nanoseconds since the Unix epoch.
-    pub oldest_undelivered_unix_ns: Option<u64>,
-    /// Spans open in some process, living or dead.
-    pub open_spans: u64,
-    /// Undelivered spans given up for space since the store was made.
-    pub evicted: Counts,
-}
-
-/// How much is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Delivered traces older than this go.
-    pub max_age: std::time::Duration,
-    /// Above this many bytes the oldest traces go, delivered ones first.
-    pub max_bytes: u64,
-}
-
-/// What a sweep removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evicted {
-    /// Traces that had been delivered.
-    pub delivered: Counts,
-    /// Traces, and their undelivered spans, given up for space: a loss that has to be said.
-    pub undelivered: Counts,
-}
-
-/// Where a folder named `.spanwright` is found, or would be made: the nearest upwards from `start`, else in `start`.
-pub fn locate(_start: &Path) -> PathBuf {
-    todo!()
-}
-
-#[expect(unused_variables, clippy::missing_errors_doc, clippy::todo)]
 impl Store {
     /// Opens the store in `folder`, making both if they are not there.
+    ///
+    /// A database that cannot be read is put aside and a new one started; [`Store::notices`] says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`] if the folder cannot be made or written, the disk is full, another process holds the database for
+    /// more than 5 s, or a newer version of this library made it.
     pub fn open(folder: &Path) -> Result<Self> {
-        todo!()
+        let shown = folder.display();
+        folder::prepare(folder).map_err(|cause| unusable(folder, cause))?;
+        let mut notices = Vec::new();
+        if let Some(kind) = folder::network_file_system(folder) {
+            notices.push(format!(
+                "the store in {shown} is on a network file system ({kind}), where locks cannot be relied on: \
+                 move it to a local disk with SPANWRIGHT_STORE"
+            ));
+        }
+        let database = folder.join(folder::DATABASE);
+        let opening = folder::lock_opening(folder);
+        let connection = match connect(&database) {
+            Err(error) if is_damaged(&error) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                let aside = folder::put_aside(folder, now).map_err(|cause| unusable(folder, cause))?;
+                notices.push(format!(
+                    "the store in {shown} was damaged ({error:#}): its file is now {}, a new one was started",
+                    aside.display()
+                ));
+                connect(&database)?
+            }
+            opened => opened?,
+        };
+        drop(opening);
+        Ok(Self::new(connection, Place { on_disk: Some((folder.to_owned(), database)), notices }))
     }
-    /// Opens the store in `folder` if there is one.
+
+    /// Opens the store in `folder` if there is one; makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::open`].
     pub fn open_existing(folder: &Path) -> Result<Option<Self>> {
-        todo!()
+        if folder.join(folder::DATABASE).exists() { Self::open(folder).map(Some) } else { Ok(None) }
     }
+
     /// A store that ends with its last handle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`] if SQLite cannot be set up.
     pub fn in_memory() -> Result<Self> {
-        todo!()
+        let mut connection = Connection::open_in_memory().during("open a store in memory")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        schema::prepare(&mut connection, "memory")?;
+        Ok(Self::new(connection, Place { on_disk: None, notices: Vec::new() }))
     }
-    /// A handle with its own connection on the same file; in memory, this one.
+
+    fn new(connection: Connection, place: Place) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)), place: Arc::new(place) }
+    }
+
+    /// A handle with a connection of its own on the same file. In memory: another handle on this connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`] if the file is gone or cannot be opened.
     pub fn reopen(&self) -> Result<Self> {
-        todo!()
+        match &self.place.on_disk {
+            None => Ok(self.clone()),
+            Some((_, database)) => {
+                Ok(Self { connection: Arc::new(Mutex::new(connect(database)?)), place: self.place.clone() })
+            }
+        }
     }
+
     /// The folder; `None` in memory.
     pub fn folder(&self) -> Option<&Path> {
-        todo!()
+        self.place.on_disk.as_ref().map(|(folder, _)| folder.as_path())
     }
+
     /// The database; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        todo!()
+        self.place.on_disk.as_ref().map(|(_, database)| database.as_path())
     }
+
     /// What has to be said about the opening, a line each: a damaged file put aside, a network file system.
     pub fn notices(&self) -> &[String] {
-        todo!()
+        &self.place.notices
     }
-    /// Keeps the whole batch, or nothing of it.
-    pub fn append(&self, batch: &Batch, process: ProcessId, destination: Option<&str>) -> Result<()> {
-        todo!()
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic while the lock was held has rolled its transaction back: the connection is as good as before.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Processes that have left open spans or callsites.
-    pub fn processes(&self) -> Result<Vec<ProcessId>> {
-        todo!()
+
+    fn read<T>(&self, operation: &str, body: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        body(&self.connection()).during(operation)
     }
-    /// Where the traces of a process go.
-    pub fn destination_of(&self, process: ProcessId) -> Result<Option<String>> {
-        todo!()
-    }
-    /// Spans a process has not ended, as they would be kept if it died now.
-    pub fn open_spans_of(&self, process: ProcessId) -> Result<Vec<SpanRecord>> {
-        todo!()
-    }
-    /// Callsites of a process: number and JSON.
-    pub fn callsites_of(&self, process: ProcessId) -> Result<Vec<(u32, String)>> {
-        todo!()
-    }
-    /// Removes open spans and callsites of a process.
-    pub fn forget_process(&self, process: ProcessId) -> Result<()> {
-        todo!()
-    }
-    /// The oldest spans waiting for `destination`, at least one if any waits.
-    pub fn pending(&self, destination: &str, max_spans: usize, max_bytes: usize) -> Result<Vec<Queued>> {
-        todo!()
-    }
-    /// Says that `destination` has these spans. A span meanwhile redirected elsewhere stays pending there.
-    pub fn ack(&self, destination: &str, seqs: &[i64]) -> Result<()> {
-        todo!()
-    }
-    /// Says that `destination` refuses this span for good; it is kept, with the cause.
-    pub fn reject(&self, destination: &str, seq: i64, cause: &str) -> Result<()> {
-        todo!()
-    }
-    /// What waits for `destination`; `None` for what has none.
-    pub fn pending_counts(&self, destination: Option<&str>) -> Result<Backlog> {
-        todo!()
-    }
-    /// Redirects traces to `destination`, all their spans pending again, and counts them.
-    pub fn adopt(&self, destination: &str, which: Adopt) -> Result<Counts> {
-        todo!()
-    }
-    /// The right to export to `destination`; `None` while another holds it.
-    pub fn exporter_lease(&self, destination: &str) -> Result<Option<Lease>> {
-        todo!()
-    }
-    /// True for the first caller with this key, in any process. Keys `trace:<id>:…` go when the trace goes.
-    pub fn claim(&self, key: &str) -> Result<bool> {
-        todo!()
-    }
-    /// Takes a claim or a value back.
-    pub fn release(&self, key: &str) -> Result<()> {
-        todo!()
-    }
-    /// The value kept under `key`.
-    pub fn meta_get(&self, key: &str) -> Result<Option<String>> {
-        todo!()
-    }
-    /// Keeps a value under `key`.
-    pub fn meta_set(&self, key: &str, value: &str) -> Result<()> {
-        todo!()
-    }
-    /// Traces, newest first.
-    pub fn traces(&self, filter: &TraceFilter) -> Result<Vec<TraceSummary>> {
-        todo!()
-    }
-    /// One trace.
-    pub fn trace(&self, trace: TraceId) -> Result<Option<TraceSummary>> {
-        todo!()
-    }
-    /// The newest trace.
-    pub fn last_trace(&self) -> Result<Option<TraceSummary>> {
-        todo!()
-    }
-    /// Traces whose id begins with these hexadecimal digits (`tr-` before them is ignored), at most ten.
-    pub fn traces_by_prefix(&self, prefix: &str) -> Result<Vec<TraceSummary>> {
-        todo!()
-    }
-    /// The spans of a trace, in the order of their start.
-    pub fn spans(&self, trace: TraceId) -> Result<Vec<SpanRecord>> {
-        todo!()
-    }
-    /// Causes of the refused spans of a trace.
-    pub fn rejections(&self, trace: TraceId) -> Result<Vec<String>> {
-        todo!()
-    }
-    /// Sizes and counts.
-    pub fn statistics(&self) -> Result<Statistics> {
-        todo!()
-    }
-    /// Removes what is beyond the limits.
-    pub fn sweep(&self, limits: Limits) -> Result<Evicted> {
-        todo!()
+
+    /// Runs `body` in one write transaction, undone if it fails.
+    fn write<T>(&self, operation: &str, body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let mut connection = self.connection();
+        let attempt = || {
+            // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = body(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        let result: rusqlite::Result<T> = attempt();
+        result.during(operation)
     }
 }
+
+fn connect(database: &Path) -> Result<Connection> {
+    folder::open_private(database).map_err(|cause| unusable(database, cause))?;
+    let opening = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(database, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Takes effect only before the first table is made.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
+        Ok(connection)
+    };
+    let result: rusqlite::Result<Connection> = opening();
+    let mut connection = result.during("open the store")?;
+    schema::prepare(&mut connection, &database.display().to_string())?;
+    Ok(connection)
+}
+
+/// Turns what SQLite says into what the reader can do about it.
+trait During<T> {
+    fn during(self, operation: &str) -> Result<T>;
+}
+
+impl<T> During<T> for rusqlite::Result<T> {
+    fn during(self, operation: &str) -> Result<T> {
+        self.map_err(|cause| {
+            let advice = match cause.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => {
+                    ": the disk is full; make room, or move the store to another disk with SPANWRIGHT_STORE"
+                }
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                    ": its file cannot be written; change its permissions, or move it with SPANWRIGHT_STORE"
+                }
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    ": another process has held it for too long; try again"
+                }
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    ": its file is damaged; the next start puts it aside and begins a new one"
+                }
+                _ => "",
+            };
+            Error::because(Kind::Store, format!("cannot {operation}{advice}"), cause)
+        })
+    }
+}
+
+#[cold]
+fn unusable(path: &Path, cause: std::io::Error) -> Error {
+    let advice = "check that it can be written and the disk is not full, or move the store with SPANWRIGHT_STORE";
+    Error::because(Kind::Store, format!("cannot use {}: {advice}", path.display()), cause)
+}
+
+/// Whether the file itself is at fault: not a database, or its pages do not hold together.
+fn is_damaged(error: &Error) -> bool {
+    use std::error::Error as _;
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    let code = cause.and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync + 'static>() {}
+    shared::<Store>();
+};
 
 /// The store as the collector sees it.
 #[derive(Debug)]

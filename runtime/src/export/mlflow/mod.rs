@@ -20,7 +20,7 @@ use crate::error::{Error, Kind};
 pub(crate) use runs::{RunEnd, RunLog, RunStart};
 pub(crate) use server::Server;
 pub(crate) use spans::{TraceFacts, request as spans_request};
-pub(crate) use traces::{TraceRead, TraceSummary};
+pub(crate) use traces::TraceSummary;
 
 /// An MLflow server as a client sees it.
 #[derive(Clone)]
