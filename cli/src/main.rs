@@ -1,1 +1,41 @@
-fn main() {}
+//! `spanwright`: look at stored traces, deliver them, and find out what is wrong.
+//!
+//! One module per subcommand: it gathers a plain value first (what `--json` prints), then shows it to people. Nothing here keeps
+//! state of its own; everything stands in the store or on the server.
+
+mod args;
+mod doctor;
+mod failure;
+mod list;
+mod place;
+mod push;
+mod screen;
+mod text;
+mod tree;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use failure::Failure;
+use screen::Screen;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut screen = Screen::new(args.json);
+    let ended = match &args.command {
+        Command::Tree(which) => tree::run(which, args.place(), &mut screen),
+        Command::List(which) => list::run(which, args.place(), &mut screen),
+        Command::Push(to) => push::run(to, args.place(), &mut screen),
+        Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
+    };
+    let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
+    match ended {
+        Ok(code) => code,
+        // Whoever read our output has seen enough: `spanwright list | head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => screen.fail(&failure),
+    }
+}

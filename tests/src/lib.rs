@@ -1,1 +1,4 @@
-//! Support of the tests.
+//! Support of the tests: a real MLflow server, and servers that misbehave.
+
+pub mod mlflow;
+mod python;

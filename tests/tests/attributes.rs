@@ -224,7 +224,7 @@ impl SandboxOutcome for Ran {
     fn time_limit(&self) -> Option<Duration> {
         Some(Duration::from_secs(2))
     }
-    fn artifact_count(&self) -> usize {
+    fn artifact_count(&self) -> u64 {
         2
     }
     fn stdout(&self) -> Cow<'_, str> {
@@ -349,7 +349,10 @@ fn a_workflow_within_a_workflow_is_a_child_and_keeps_its_tags_to_itself() {
     let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(facts.tags, [tag("workflow", "outer"), tag("layer", "outer"), tag("size", "3")]);
     assert_eq!((facts.session.as_deref(), facts.user.as_deref()), (Some("s-1"), Some("ada")));
-    assert_eq!(inner.workflow.expect("a workflow has facts").tags, [tag("workflow", "dashboard"), tag("layer", "inner")]);
+    assert_eq!(
+        inner.workflow.expect("a workflow has facts").tags,
+        [tag("workflow", "dashboard"), tag("layer", "inner")]
+    );
 }
 
 struct Agent {
@@ -618,8 +621,7 @@ async fn concurrent_workflows_do_not_mix() {
     }
 
     let recording = Arc::new(Recording::new());
-    let workflows: Vec<_> =
-        (0..50).map(|number| tokio::spawn(recording.scope(busy_workflow(number)))).collect();
+    let workflows: Vec<_> = (0..50).map(|number| tokio::spawn(recording.scope(busy_workflow(number)))).collect();
     for (number, workflow) in (0..50).zip(workflows) {
         assert_eq!(workflow.await.expect("it works"), number * 20_000 + 190);
     }

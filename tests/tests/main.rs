@@ -1,1 +1,4 @@
-//! Tests.
+//! Behaviour, and end to end with a real MLflow server.
+
+mod attributes;
+mod fixture;

@@ -22,7 +22,7 @@ macro_rules! hidden {
 /// Output: the same function with the body handed to the runtime:
 /// ```text
 /// async fn f(a: A) -> R {
-///     let span = p::start(…);
+///     let span = { … };
 ///     p::future(span, async move { body }, |r| p::ret(r).get()).await
 /// }
 /// ```
@@ -48,7 +48,7 @@ struct Emit<'a> {
 
 impl Emit<'_> {
     /// Input:  `fn f(a: A, b: B) -> R { body }`
-    /// Output: `p::call(p::start(…), move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).get())`
+    /// Output: `p::call({ … }, move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).get())`
     fn called(&self) -> TokenStream {
         let Shaped { ty, .. } = &*self.plan.shape.returned;
         let body = self.body(TokenStream::new());
@@ -60,7 +60,7 @@ impl Emit<'_> {
     /// Input:  `async fn f(a: A, b: B) -> R { body }`
     /// Output:
     /// ```text
-    /// let span = p::start(…);
+    /// let span = { … };
     /// p::future(span, async move { let _ = (&b, &a); if let Some(r) = None::<R> { return r; } body }, |r| p::ret(r).get()).await
     /// ```
     /// `start` stands alone because its `&dyn` temporaries must not live across the await, where they would cost the future its `Send`.
@@ -73,7 +73,7 @@ impl Emit<'_> {
                 self.then(&hidden!(span), &hidden!(move || async move #body), returned)
             }
             what => {
-                let observe = self.observe(what);
+                let observe = self.observe(what, None);
                 hidden!(#p::future(span, async move #body, #observe))
             }
         };
@@ -86,51 +86,51 @@ impl Emit<'_> {
         let p = self.p;
         match &returned.what {
             what @ (Returned::Value { .. } | Returned::Opaque | Returned::Never) => {
-                let observe = self.observe(what);
+                let observe = self.observe(what, None);
                 hidden!(#p::call(#span, #work, #observe))
             }
             Returned::Future { hold, output } => {
                 let future = match &output.what {
                     what @ (Returned::Value { .. } | Returned::Opaque | Returned::Never) => {
-                        let (ty, observe) = (nameable(output), self.observe(what));
-                        hidden!(#p::future_from::<#ty, _, _, _>(#span, #work, #observe))
+                        let observe = self.observe(what, Some(&output.ty));
+                        hidden!(#p::future_from(#span, #work, #observe))
                     }
                     _ => self.then(span, work, output),
                 };
                 self.held(*hold, future)
             }
             Returned::Stream { hold, item } => {
-                let observe = self.observe_checked();
-                self.held(*hold, hidden!(#p::stream::<#item, _, _, _>(#span, #work, #observe)))
+                let observe = self.observe_checked(Some(item));
+                self.held(*hold, hidden!(#p::stream(#span, #work, #observe)))
             }
             Returned::Fallible(good) => self.fallible(span, work, good),
         }
     }
 
     /// Input:  work whose future resolves to a future or stream
-    /// Output: `p::future_then::<X, _, _, _, _>(span, work, |span, r| -> X { p::stream(span, move || r, …) })`
+    /// Output: `p::future_then(span, work, |span, r: X| -> X { p::stream(span, move || r, …) })`
     fn then(&self, span: &TokenStream, work: &TokenStream, output: &Shaped) -> TokenStream {
         let (p, ty) = (self.p, &output.ty);
         let rest = self.traced(&hidden!(span), &hidden!(move || r), output);
-        hidden!(#p::future_then::<#ty, _, _, _, _>(#span, #work, |span, r| -> #ty { #rest }))
+        hidden!(#p::future_then(#span, #work, |span, r: #ty| -> #ty { #rest }))
     }
 
     /// Input:  work that returns `Result<impl Stream<Item = X>, E>`
-    /// Output: `p::try_stream::<X, _, _, _, _, _>(span, work, |r| p::ret(r).get(), |e| p::error(e).get())`, each good side boxed again where it was
+    /// Output: `p::try_stream(span, work, |r: &X| p::ret(r).get(), |e| p::error(e).get())`, each good side boxed again where it was
     fn fallible(&self, span: &TokenStream, work: &TokenStream, good: &Shaped) -> TokenStream {
         let (p, error) = (self.p, self.observe_error());
         let (hold, traced) = match &good.what {
             Returned::Stream { hold, item } => {
-                let observe = self.observe_checked();
-                (*hold, hidden!(#p::try_stream::<#item, _, _, _, _, _>(#span, #work, #observe, #error)))
+                let observe = self.observe_checked(Some(item));
+                (*hold, hidden!(#p::try_stream(#span, #work, #observe, #error)))
             }
             Returned::Future { hold, output } => {
-                let (ty, observe) = (nameable(output), self.observe(&output.what));
-                (*hold, hidden!(#p::try_future::<#ty, _, _, _, _, _>(#span, #work, #observe, #error)))
+                let observe = self.observe(&output.what, Some(&output.ty));
+                (*hold, hidden!(#p::try_future(#span, #work, #observe, #error)))
             }
             what => {
                 return {
-                    let observe = self.observe(what);
+                    let observe = self.observe(what, None);
                     hidden!(#p::call(#span, #work, #observe))
                 };
             }
@@ -151,18 +151,17 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `p::start({ static SITE: … ; &SITE }, &[p::arg(&a).get(), …]).with(|f| { … })`
+    /// Output: `{ static SITE: …; SITE.start(&[SITE.arg(&a).get(), …]).with(|f| { … }) }`
     fn start(&self) -> TokenStream {
-        let p = self.p;
         let (site, facts) = (self.callsite(), self.facts());
         let values = self.plan.callsite.values.iter().map(|value| {
-            let (cfg, view) = (&value.cfg, self.view(value));
+            let (cfg, view) = (&value.cfg, view(&hidden!(SITE.), value));
             hidden!(#(#cfg)* #view)
         });
-        hidden!(#p::start(#site, &[#(#values),*]) #facts)
+        hidden!({ #site SITE.start(&[#(#values),*]) #facts })
     }
 
-    /// Output: `{ static SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…"); &SITE }`
+    /// Output: `static SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…");`
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -187,20 +186,7 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let calls = calls.iter().flatten();
-        hidden!({
-            static SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;
-            &SITE
-        })
-    }
-
-    /// Output: `p::arg(&a).get()`, `p::debug(&a).get()` or `p::redacted("a").get()`
-    fn view(&self, Captured { ident, name, view, .. }: &Captured) -> TokenStream {
-        let p = self.p;
-        match view {
-            View::Value => hidden!(#p::arg(&#ident).get()),
-            View::Debug => hidden!(#p::debug(&#ident).get()),
-            View::Redacted => hidden!(#p::redacted(#name).get()),
-        }
+        hidden!(static SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;)
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
@@ -215,7 +201,7 @@ impl Emit<'_> {
         let method = Ident::new(method, Span::mixed_site());
         let key = key.map(|key| hidden!(#key,));
         let value = value.as_ref().map(|value| match value {
-            FactValue::Parameter(parameter) => self.view(parameter),
+            FactValue::Parameter(parameter) => view(&hidden!(SITE.), parameter),
             FactValue::Written(written) => {
                 let written = borrowed(written);
                 match name {
@@ -269,18 +255,21 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `|r| p::ret(r).get()`, at the return type, where a missing trait is to be reported
-    fn observe(&self, what: &Returned) -> TokenStream {
+    /// Output: `|r| p::ret(r).get()`, or `|r: &X| …` where the body alone may not say what it is
+    ///
+    /// The dispatch must know the type: of an unknown one every trait counts as implemented.
+    fn observe(&self, what: &Returned, ty: Option<&Type>) -> TokenStream {
         let p = self.p;
         match what {
             Returned::Never => hidden!(#p::unreached),
-            Returned::Value { checked: false } => self.observed(&hidden!(#p::value(r).get())),
-            Returned::Opaque if self.plan.kind != Kind::Sandbox => self.observed(&hidden!(#p::opaque(r))),
-            _ => self.observe_checked(),
+            Returned::Value { checked: false } => self.observed(ty, &hidden!(#p::value(r).get())),
+            Returned::Opaque if self.plan.kind != Kind::Sandbox => self.observed(None, &hidden!(#p::opaque(r))),
+            _ => self.observe_checked(ty),
         }
     }
 
-    fn observe_checked(&self) -> TokenStream {
+    /// As [`Emit::observe`]; the tokens stand at the return type, where a missing trait is to be reported.
+    fn observe_checked(&self, ty: Option<&Type>) -> TokenStream {
         let p = self.p;
         let dispatch = match self.plan.kind {
             Kind::Llm => "model",
@@ -290,13 +279,14 @@ impl Emit<'_> {
         let at = self.plan.return_span.resolved_at(Span::mixed_site());
         let dispatch = Ident::new(dispatch, at);
         let r = Ident::new("r", Span::mixed_site());
-        self.observed(&quote_spanned!(at=> #p::#dispatch(#r).get()))
+        self.observed(ty, &quote_spanned!(at=> #p::#dispatch(#r).get()))
     }
 
-    /// Output: `|r| … .expected(::core::matches!(r, ::core::result::Result::Err(E { .. })))`
-    fn observed(&self, dispatched: &TokenStream) -> TokenStream {
+    /// Output: `|r: &X| … .expected(::core::matches!(r, ::core::result::Result::Err(E { .. })))`
+    fn observed(&self, ty: Option<&Type>, dispatched: &TokenStream) -> TokenStream {
+        let ty = ty.filter(|ty| !matches!(ty, Type::Infer(_))).map(|ty| hidden!(: &#ty));
         let expected = self.expected(&hidden!(r), |paths| hidden!(::core::result::Result::Err(#paths)));
-        hidden!(|r| #dispatched #expected)
+        hidden!(|r #ty| #dispatched #expected)
     }
 
     /// Output: `|e| p::error(e).get().expected(::core::matches!(e, E { .. }))`
@@ -312,6 +302,15 @@ impl Emit<'_> {
             let pattern = pattern(hidden!(#(#paths { .. })|*));
             hidden!(.expected(::core::matches!(#value, #pattern)))
         })
+    }
+}
+
+/// Output: `SITE.arg(&a).get()`, `SITE.debug(&a).get()` or `SITE.redacted("a").get()`
+fn view(on: &TokenStream, Captured { ident, name, view, .. }: &Captured) -> TokenStream {
+    match view {
+        View::Value => hidden!(#on arg(&#ident).get()),
+        View::Debug => hidden!(#on debug(&#ident).get()),
+        View::Redacted => hidden!(#on redacted(#name).get()),
     }
 }
 
@@ -336,15 +335,6 @@ fn method(name: &FactName) -> (&'static str, Option<&syn::LitStr>) {
         FactName::Tools => ("tools", None),
         FactName::Input(key) => ("input", Some(key)),
         FactName::Attribute(key) => ("attribute", Some(key)),
-    }
-}
-
-/// The type a future resolves to, where the compiler can be told.
-fn nameable(Shaped { ty, what }: &Shaped) -> TokenStream {
-    match what {
-        // The type `!` is unstable outside of a signature.
-        Returned::Never => hidden!(_),
-        _ => ty.to_token_stream(),
     }
 }
 

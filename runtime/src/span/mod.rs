@@ -6,6 +6,7 @@
 mod facts;
 mod handle;
 mod items;
+mod site;
 mod subject;
 
 pub use facts::Facts;

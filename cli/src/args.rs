@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked; for `doctor`: traces are recorded and reach their destination
+  1  it did not; standard error says why (with --json: an object {\"error\", \"hint\"} on standard output)
+  2  the command line is wrong
+
+Environment: what your program reads is read here too (MLFLOW_TRACKING_URI, SPANWRIGHT_STORE, …);
+`spanwright doctor` shows every setting and where it came from. NO_COLOR switches colours off.";
+
+/// Look at stored traces, deliver them to MLflow, and find out what is wrong.
+#[derive(Debug, Parser)]
+#[command(name = "spanwright", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// The store to use: a `.spanwright` folder, or a folder that holds one. Default: as your program finds it.
+    #[arg(long, global = true, value_name = "PATH")]
+    store: Option<PathBuf>,
+
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Args {
+    /// The store that is asked for.
+    pub fn place(&self) -> Option<&Path> {
+        self.store.as_deref()
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show one trace as a tree of its spans.
+    Tree(Tree),
+    /// List the stored traces, newest first.
+    List(List),
+    /// Deliver what waits in the store to an MLflow server. Safe to interrupt and to repeat.
+    Push(Push),
+    /// Check the configuration, the store and the server, and say what is wrong.
+    Doctor(Doctor),
+}
+
+/// Which trace to show.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --json: {\"store\", \"trace\", \"spans\"}; `trace` as in `list`, `spans` in the order of their start."
+)]
+pub struct Tree {
+    /// Id of the trace, with or without `tr-`, or how it begins. Default: the newest trace.
+    pub trace: Option<String>,
+
+    /// The newest trace.
+    #[arg(long, conflicts_with = "trace")]
+    pub last: bool,
+}
+
+/// Which traces to list.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --json: {\"store\", \"traces\": [{\"trace_id\", \"name\", \"state\", \"started\", \"duration_ms\", \"spans\", \"errors\",\n\
+\"tokens\", \"workflow\", \"session\", \"user\", \"experiment\", \"destination\", \"delivery\", \"undelivered\", \"rejected\"}]}.\n\
+`state` is running, ok or error; `delivery` is local, pending, partly_rejected or delivered; `duration_ms` is null while running."
+)]
+pub struct List {
+    /// At most this many.
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+    pub limit: usize,
+
+    /// Only this session.
+    #[arg(long)]
+    pub session: Option<String>,
+
+    /// Only this value of the tag `workflow`.
+    #[arg(long)]
+    pub workflow: Option<String>,
+}
+
+/// Where to deliver.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without --to, traces that were stored without a server go to the configured one, and those that wait for it follow.\n\
+With --to, everything that server has not got goes there. A server has each span once, however often this is run.\n\n\
+With --json: {\"destination\", \"delivered\", \"pending\", \"rejected\"}, in spans."
+)]
+pub struct Push {
+    /// The server: http://… or https://… Default: the configured one (MLFLOW_TRACKING_URI).
+    #[arg(long, value_name = "URI")]
+    pub to: Option<String>,
+}
+
+/// How to check.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --json: {\"healthy\", \"summary\", \"checks\": [{\"name\", \"status\", \"detail\", \"remedy\"}], \"settings\": [{\"name\", \"value\",\n\
+\"source\"}], \"store\"}; `status` is ok, warning, failed or skipped."
+)]
+pub struct Doctor {
+    /// Check this server instead of the configured one.
+    #[arg(long, value_name = "URI")]
+    pub to: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

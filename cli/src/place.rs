@@ -1,0 +1,82 @@
+//! Which store and which configuration a command works with.
+
+use std::path::{Path, PathBuf};
+
+use spanwright::config::{Config, Overrides, StorePlace};
+use spanwright::store::{self, Store};
+
+use crate::failure::Failure;
+
+/// How to come by traces, for those who have none.
+const NO_TRACES: &str = "run your program with `let _guard = spanwright::init();` in its main, \
+                         or from a folder below the one that has the `.spanwright` folder; --store PATH names another";
+
+/// The folder below a project in which its store is.
+const FOLDER: &str = ".spanwright";
+
+/// The configuration as a program started here would have it.
+#[derive(Debug)]
+pub struct Place {
+    /// The settings in force.
+    pub config: Config,
+    /// What is wrong with the others.
+    pub warnings: Vec<String>,
+}
+
+impl Place {
+    /// The configuration here; `store` and `to` as given on the command line win.
+    pub fn here(store: Option<&Path>, to: Option<&str>) -> Self {
+        let store = store.map(|path| StorePlace::At(folder_of(path)));
+        let (config, warnings) =
+            Config::of_process(Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() });
+        Self { config, warnings }
+    }
+
+    /// The folder of the store, whether it is there or not; `None` if spans are kept in memory.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match &self.config.store.value {
+            StorePlace::Nearest => Some(store::locate(&self.config.working_folder)),
+            StorePlace::At(folder) => Some(folder.clone()),
+            StorePlace::Off => None,
+        }
+    }
+
+    /// The store, if there is one.
+    pub fn store(&self) -> Result<Option<Store>, Failure> {
+        let Some(folder) = self.folder() else {
+            return Err(Failure::said(
+                "the store is switched off: SPANWRIGHT_STORE=off keeps spans in the memory of the traced program only",
+                "unset SPANWRIGHT_STORE, or give --store PATH",
+            ));
+        };
+        Ok(Store::open_existing(&folder)?)
+    }
+
+    /// The store; without one, a failure that says where it was looked for.
+    pub fn store_with_traces(&self) -> Result<Store, Failure> {
+        self.store()?.ok_or_else(|| Failure::said(self.nothing_there(), NO_TRACES))
+    }
+
+    /// Where traces were looked for, in words.
+    pub fn nothing_there(&self) -> String {
+        let folder = self.folder().unwrap_or_default();
+        format!("no traces yet: there is no store at {}", folder.display())
+    }
+
+    /// That the store is there and empty, in words.
+    pub fn empty(store: &Store) -> Failure {
+        let folder = store.folder().unwrap_or(Path::new("memory")).display();
+        Failure::said(format!("no traces yet in {folder}"), NO_TRACES)
+    }
+}
+
+/// The folder people mean by a path: itself, the `.spanwright` in it, or the one that has the file they named.
+fn folder_of(path: &Path) -> PathBuf {
+    if path.join(FOLDER).is_dir() {
+        return path.join(FOLDER);
+    }
+    match path.parent() {
+        Some(parent) if path.is_file() => parent.to_owned(),
+        _ => path.to_owned(),
+    }
+}

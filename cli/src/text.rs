@@ -1,0 +1,124 @@
+//! Numbers and tables as people read them.
+
+use std::borrow::Cow;
+
+/// A time in UTC, `2026-11-20 23:49:06`.
+pub fn time(unix_ns: u64) -> String {
+    let (date, clock) = civil(unix_ns / 1_000_000_000);
+    format!("{date} {clock}")
+}
+
+/// A time in UTC, RFC 3339 with milliseconds.
+pub fn rfc3339(unix_ns: u64) -> String {
+    let (date, clock) = civil(unix_ns / 1_000_000_000);
+    format!("{date}T{clock}.{:03}Z", unix_ns / 1_000_000 % 1000)
+}
+
+/// Days since the epoch to a date, by the proleptic Gregorian calendar (Howard Hinnant's `civil_from_days`).
+fn civil(unix_s: u64) -> (String, String) {
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    (format!("{year:04}-{month:02}-{day:02}"), clock)
+}
+
+/// A duration in three digits or so: `512 µs`, `8.4 ms`, `1.2 s`, `3 min 20 s`.
+pub fn duration(ns: u64) -> String {
+    let (us, ms, s) = (ns as f64 / 1e3, ns as f64 / 1e6, ns / 1_000_000_000);
+    match s {
+        0 if us < 1000.0 => format!("{us:.0} µs"),
+        0 if ms < 10.0 => format!("{ms:.1} ms"),
+        0 => format!("{ms:.0} ms"),
+        1..60 => format!("{:.1} s", ms / 1e3),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
+    }
+}
+
+/// A size in bytes: `812 B`, `4.2 MiB`.
+pub fn size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if size < 1024.0 {
+            let decimals = usize::from(unit != "B" && size < 100.0);
+            return format!("{size:.decimals$} {unit}");
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.1} TiB")
+}
+
+/// `1 span`, `2 spans`.
+pub fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// At most `width` characters of `text`, on one line; control characters, which could drive a terminal, are shown as `·`.
+pub fn clip(text: &str, width: usize) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) && text.chars().count() <= width {
+        return Cow::Borrowed(text);
+    }
+    let clean = text.chars().map(|c| if c.is_control() { '·' } else { c });
+    let mut clipped: String = clean.take(width).collect();
+    if text.chars().count() > width {
+        clipped.pop();
+        clipped.push('…');
+    }
+    Cow::Owned(clipped)
+}
+
+/// On which side a column is ragged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Rows with every cell padded to its column's width; the last column is left as it is.
+pub fn table<const N: usize>(align: [Align; N], rows: &[[String; N]]) -> Vec<[String; N]> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let pad = |column: usize, cell: &String| match align[column] {
+        Align::Right => format!("{cell:>width$}", width = widths[column]),
+        Align::Left if column + 1 == N => cell.clone(),
+        Align::Left => format!("{cell:<width$}", width = widths[column]),
+    };
+    rows.iter().map(|row| std::array::from_fn(|column| pad(column, &row[column]))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_the_calendar_s() {
+        assert_eq!(time(0), "1970-01-01 00:00:00");
+        assert_eq!(time(951_782_400_000_000_000), "2000-02-29 00:00:00");
+        assert_eq!(time(4_107_542_399_000_000_000), "2100-02-28 23:59:59");
+        assert_eq!(time(4_107_542_400_000_000_000), "2100-03-01 00:00:00");
+        assert_eq!(rfc3339(1_795_218_546_042_999_999), "2026-11-20T23:49:06.042Z");
+    }
+
+    #[test]
+    fn numbers_keep_the_digits_that_matter() {
+        let durations = [0, 512_000, 8_400_000, 73_000_000, 1_240_000_000, 200_000_000_000, 7_300_000_000_000];
+        assert_eq!(durations.map(duration), ["0 µs", "512 µs", "8.4 ms", "73 ms", "1.2 s", "3 min 20 s", "2 h 1 min"]);
+        assert_eq!([0, 812, 4_404_019, 1 << 30].map(size), ["0 B", "812 B", "4.2 MiB", "1.0 GiB"]);
+    }
+
+    #[test]
+    fn foreign_text_can_neither_break_a_line_nor_drive_the_terminal() {
+        assert_eq!(clip("a\x1b[31m\nb", 40), "a·[31m·b");
+        assert_eq!(clip("naïve plan", 5), "naïv…");
+        assert_eq!(clip("short", 5), "short");
+    }
+}

@@ -1,0 +1,34 @@
+//! What generated code asks of its callsite, as methods: a path less for each captured value in every expansion.
+
+use std::fmt;
+
+use crate::callsite::Callsite;
+use crate::capture::{Arg, Redacted, Shown, Value, arg, debug, redacted};
+
+use super::{Span, start};
+
+impl Callsite {
+    /// Starts a span for a call of this function.
+    #[inline]
+    pub fn start(&'static self, values: &[&dyn Value]) -> Span {
+        start(self, values)
+    }
+
+    /// `value`, captured as well as its type allows: see [`arg`].
+    #[inline]
+    pub fn arg<'a, T: ?Sized>(&self, value: &'a T) -> Arg<'a, T> {
+        arg(value)
+    }
+
+    /// `value`, captured by its `Debug`: see [`debug`].
+    #[inline]
+    pub fn debug<'a, T: fmt::Debug + ?Sized>(&self, value: &'a T) -> Shown<'a, T> {
+        debug(value)
+    }
+
+    /// Stands for a parameter that is never read: see [`redacted`].
+    #[inline]
+    pub fn redacted(&self, parameter: &'static str) -> Redacted {
+        redacted(parameter)
+    }
+}

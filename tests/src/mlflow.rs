@@ -1,0 +1,249 @@
+//! A real MLflow server on loopback, and what its own Python client reads from it.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::python::environment;
+
+const READ_BACK: &str = include_str!("read_back.py");
+/// A first start makes the schema; on a busy machine that has taken 20 s.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// Of the basic-auth app. It listens on loopback, for the length of a test.
+pub const ADMIN: (&str, &str) = ("admin", "loopback-password-1");
+
+/// A running server, or one somebody else runs. A server of ours is stopped when this goes.
+#[derive(Debug)]
+pub struct Server {
+    uri: String,
+    port: u16,
+    folder: Option<TempDir>,
+    auth: bool,
+    child: Mutex<Option<Child>>,
+}
+
+/// The server all tests of a binary share; started by the first that asks.
+pub fn shared() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    SHARED.get_or_init(|| match std::env::var("SPANWRIGHT_TEST_MLFLOW_URI") {
+        Ok(uri) => Server { uri, port: 0, folder: None, auth: false, child: Mutex::new(None) },
+        Err(_) => {
+            let server = Server::start();
+            server.stop_with_this_process();
+            server
+        }
+    })
+}
+
+impl Server {
+    /// Starts a server of the test's own.
+    pub fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// Starts a server that asks for a user and a password: [`ADMIN`].
+    pub fn start_with_basic_auth() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(auth: bool) -> Self {
+        let port = free_port();
+        let folder = TempDir::with_prefix("spanwright-mlflow-").expect("a folder for the server");
+        let uri = format!("http://127.0.0.1:{port}");
+        let server = Self { uri, port, folder: Some(folder), auth, child: Mutex::new(None) };
+        server.resume();
+        server
+    }
+
+    /// Where it listens.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its database, to be locked by a test.
+    ///
+    /// # Panics
+    ///
+    /// If the server is not ours.
+    pub fn database(&self) -> PathBuf {
+        self.folder().join("mlflow.db")
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("this test needs a server of its own").path()
+    }
+
+    /// Starts it again after [`Server::stop`], on the same port and with the same database.
+    ///
+    /// # Panics
+    ///
+    /// If it does not answer in time; the message shows its log.
+    pub fn resume(&self) {
+        let python = environment().join("bin/python");
+        let log = self.folder().join("server.log");
+        let log_file = File::options().create(true).append(true).open(&log).expect("the folder is writable");
+        let mut command = Command::new(python);
+        command.args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]);
+        command.args(["--port", &self.port.to_string(), "--backend-store-uri", "sqlite:///mlflow.db"]);
+        if self.auth {
+            command.args(["--app-name", "basic-auth"]);
+        }
+        for name in ["MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN", "PYTHONPATH"] {
+            command.env_remove(name);
+        }
+        command
+            .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .env("MLFLOW_MODEL_CATALOG_URI", "")
+            .env("MLFLOW_FLASK_SERVER_SECRET_KEY", "loopback-only")
+            .env("MLFLOW_AUTH_ADMIN_PASSWORD", ADMIN.1)
+            .current_dir(self.folder())
+            .stdin(Stdio::null())
+            .stdout(log_file.try_clone().expect("a file can be shared"))
+            .stderr(log_file);
+        let child = in_a_group_of_its_own(&mut command).spawn().expect("the server can be started");
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        let started = Instant::now();
+        while !self.is_healthy() {
+            if started.elapsed() > START_LIMIT {
+                let log = std::fs::read_to_string(log).unwrap_or_default();
+                self.stop();
+                panic!("the MLflow server does not answer after {START_LIMIT:?}:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Stops it; what it stored stays.
+    pub fn stop(&self) {
+        if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            signal_group(child.id(), "TERM");
+            let asked = Instant::now();
+            while child.try_wait().is_ok_and(|status| status.is_none()) {
+                if asked.elapsed() > Duration::from_secs(5) {
+                    signal_group(child.id(), "KILL");
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // The launcher is gone; a worker that outlived it goes now.
+            signal_group(child.id(), "KILL");
+        }
+    }
+
+    /// A shared server is never dropped: a child of ours watches this process and stops the server when it is gone.
+    fn stop_with_this_process(&self) {
+        let server = self.child.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id);
+        let Some(server) = server else { return };
+        let folder = self.folder().display();
+        let watch = format!(
+            "while kill -0 {parent} 2>/dev/null; do sleep 0.2; done; kill -KILL -{server} 2>/dev/null; rm -rf '{folder}'",
+            parent = std::process::id()
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &watch]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        in_a_group_of_its_own(&mut command).spawn().expect("sh can be started");
+    }
+
+    fn is_healthy(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        let request = format!("GET /health HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n\r\n", self.port);
+        let mut reply = String::new();
+        stream.write_all(request.as_bytes()).is_ok()
+            && stream.read_to_string(&mut reply).is_ok()
+            && reply.lines().next().is_some_and(|status| status.contains(" 200 "))
+    }
+
+    /// What the Python client reads of a trace; `None` if the server does not have it.
+    ///
+    /// ```text
+    /// {"state", "tags", "metadata", "request_preview", "response_preview", "duration_ms", "usage", "tree",
+    ///  "assessments", "spans": [{"name", "type", "status", "message", "parent", "inputs", "outputs", "attributes", "events", …}]}
+    /// ```
+    ///
+    /// `tree` is indented as `spanwright`'s own trees are.
+    pub fn trace(&self, trace_id: &str) -> Option<Value> {
+        Some(self.ask("trace", &[trace_id])).filter(|trace| !trace.is_null())
+    }
+
+    /// The traces of an experiment, by name: a list of what [`Server::trace`] gives, without spans.
+    pub fn traces(&self, experiment: &str) -> Vec<Value> {
+        self.ask("traces", &[experiment]).as_array().cloned().unwrap_or_default()
+    }
+
+    /// A run: `{"status", "params", "metrics", "tags", "name", "start_time", "end_time", "traces": [id]}`.
+    pub fn runs(&self, experiment: &str) -> Vec<Value> {
+        self.ask("runs", &[experiment]).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Makes an experiment and deletes it again.
+    pub fn delete_experiment(&self, experiment: &str) {
+        self.ask("delete_experiment", &[experiment]);
+    }
+
+    /// Waits until `look` finds something, up to 30 s.
+    ///
+    /// # Panics
+    ///
+    /// If it does not by then.
+    pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "{what} is not there after 30 s");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn ask(&self, question: &str, words: &[&str]) -> Value {
+        let mut command = Command::new(environment().join("bin/python"));
+        command.args(["-c", READ_BACK, question]).args(words);
+        command.env("MLFLOW_TRACKING_URI", &self.uri).env("MLFLOW_DISABLE_TELEMETRY", "true");
+        command.env("MLFLOW_MODEL_CATALOG_URI", "").env_remove("MLFLOW_TRACKING_TOKEN");
+        if self.auth {
+            command.env("MLFLOW_TRACKING_USERNAME", ADMIN.0).env("MLFLOW_TRACKING_PASSWORD", ADMIN.1);
+        }
+        let output = command.stdin(Stdio::null()).output().expect("python can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the MLflow client failed at {question} {words:?}:\n{stderr}");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{question}: {error}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A loopback port nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Its own process group, so that the launcher's workers are stopped with it, and nothing else is.
+fn in_a_group_of_its_own(command: &mut Command) -> &mut Command {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0)
+}
+
+fn signal_group(leader: u32, signal: &str) {
+    let group = format!("-{leader}");
+    let _ = Command::new("kill").args(["-s", signal, "--", &group]).stderr(Stdio::null()).status();
+}
