@@ -8,6 +8,8 @@
 mod credentials;
 mod file;
 mod layers;
+#[cfg(feature = "mlflow")]
+mod pem;
 mod uri;
 mod variables;
 
@@ -22,6 +24,8 @@ use layers::{Found, Layers, complaint};
 use variables as var;
 
 pub use credentials::Credentials;
+#[cfg(feature = "mlflow")]
+pub(crate) use pem::read_pem;
 pub use uri::Uri;
 pub use variables::{VARIABLES, Variable};
 

@@ -74,7 +74,7 @@ pub(crate) struct Request {
 }
 
 /// Why a request did not succeed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Failure {
     /// What was tried, as "create the run".
     pub(crate) operation: &'static str,
@@ -86,6 +86,8 @@ pub(crate) struct Failure {
     pub(crate) detail: String,
     /// How long the server asks to be left alone.
     pub(crate) retry_after: Option<Duration>,
+    /// Time ran out, which a new connection will not change.
+    pub(crate) timed_out: bool,
 }
 
 /// What a failure means for the sender of spans.
@@ -111,11 +113,6 @@ impl Failure {
             Some(400 | 413 | 422) => Verdict::Split,
             Some(_) => Verdict::Hold,
         }
-    }
-
-    /// Whether the server may have done what was asked although no answer says so.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        matches!(self.status, None | Some(408 | 502..=504))
     }
 
     pub(crate) fn is_code(&self, code: &str) -> bool {
@@ -201,10 +198,9 @@ impl Http {
     pub(crate) async fn send(&self, operation: &'static str, request: Request) -> Result<Vec<u8>, Failure> {
         let unanswered = |error: reqwest::Error| Failure {
             operation,
-            status: None,
-            code: None,
+            timed_out: error.is_timeout(),
             detail: if error.is_timeout() { "no answer in time".to_owned() } else { self.scrub(chain(error)) },
-            retry_after: None,
+            ..Failure::default()
         };
         let mut builder = self
             .client
@@ -245,6 +241,7 @@ impl Http {
             code,
             detail: self.scrub(redirect.unwrap_or(detail)),
             retry_after: retry_after.map(Duration::from_secs),
+            timed_out: false,
         })
     }
 

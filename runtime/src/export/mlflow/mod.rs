@@ -20,7 +20,7 @@ use crate::error::{Error, Kind};
 pub(crate) use runs::{RunEnd, RunLog, RunStart};
 pub(crate) use server::Server;
 pub(crate) use spans::{TraceFacts, request as spans_request};
-pub(crate) use traces::{TraceRead, TraceSummary};
+pub(crate) use traces::TraceSummary;
 
 /// An MLflow server as a client sees it.
 #[derive(Clone)]
@@ -102,9 +102,8 @@ impl Mlflow {
             return Err(Failure {
                 operation: "send spans",
                 status: Some(400),
-                code: None,
                 detail: "no experiment id".to_owned(),
-                retry_after: None,
+                ..Failure::default()
             });
         }
         let mut headers = vec![
@@ -247,9 +246,8 @@ fn unexpected(operation: &'static str) -> Failure {
     Failure {
         operation,
         status: Some(200),
-        code: None,
         detail: "the reply is not MLflow's; is MLFLOW_TRACKING_URI the address of an MLflow server?".to_owned(),
-        retry_after: None,
+        ..Failure::default()
     }
 }
 

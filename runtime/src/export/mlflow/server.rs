@@ -72,10 +72,9 @@ impl Mlflow {
         let asked = tokio::time::timeout(PROBE, self.ask_version()).await.unwrap_or_else(|_| {
             Err(Failure {
                 operation: "reach the server",
-                status: None,
-                code: None,
                 detail: format!("no answer within {} s", PROBE.as_secs()),
-                retry_after: None,
+                timed_out: true,
+                ..Failure::default()
             })
         });
         let server = Server { version: asked? };

@@ -1,0 +1,469 @@
+//! One pass over what a store holds for one server: group, send, isolate what is refused, complete, ack.
+//!
+//! In: spans pending in the store. Out: acks and rejections in the store, an [`Event`] for each, and [`Trouble`] once nothing more can be
+//! done for now. A span leaves the queue only after the server has it, and everything beside it, the run included, is in order.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::backoff::jittered;
+use super::http::{Failure, Verdict};
+use super::mlflow::{
+    ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request,
+};
+use crate::clock::now_unix_ns;
+use crate::error::Error;
+use crate::id::TraceId;
+use crate::record::SpanRecord;
+use crate::store::{Queued, Store};
+
+const SPANS_A_REQUEST: usize = 512;
+const BYTES_A_REQUEST: usize = 4 << 20;
+/// How long spans wait for their root to be known, which alone says into which experiment and session they belong.
+const ROOT_PATIENCE_NS: u64 = 60_000_000_000;
+/// An experiment may be deleted or replaced behind a running program.
+const EXPERIMENT_KNOWN_FOR: Duration = Duration::from_secs(300);
+/// A 500 may be a hiccup, or what the server says of one bad span.
+const TRIES_AT_500: u32 = 3;
+
+/// Where spans go and what is said of all of them.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    /// As the store names it.
+    pub(super) destination: String,
+    pub(super) experiment: ExperimentRef,
+    /// A run the user opened; traces are linked to it, and it is left open.
+    pub(super) run: Option<String>,
+    pub(super) service: String,
+}
+
+/// What became of spans.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Delivered(usize),
+    /// The server will not take this span, whatever is done.
+    Rejected {
+        trace: TraceId,
+        name: String,
+        cause: String,
+    },
+    /// Something cannot be done until somebody changes something; the text says what.
+    Blocked(String),
+}
+
+/// Sends what one store holds for one server.
+pub(super) struct Sender {
+    store: Store,
+    mlflow: Mlflow,
+    route: Route,
+    server: Option<Server>,
+    experiments: HashMap<ExperimentRef, (String, Instant)>,
+    has_accepted: bool,
+    /// Traces with spans of which it is not known whether the server has them. Kept in the store, for a server that counts twice
+    /// what it gets twice; `None` until read.
+    unanswered: Option<HashSet<TraceId>>,
+}
+
+/// Spans that travel together.
+struct Parcel {
+    experiment: ExperimentRef,
+    run: Run,
+    spans: Vec<Queued>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Run {
+    None,
+    /// The user's own.
+    Given,
+    /// One that is opened for this trace.
+    Opened(TraceId),
+}
+
+/// Where a parcel goes, once ids are known.
+struct Address {
+    experiment: String,
+    run: Option<String>,
+}
+
+impl Sender {
+    pub(super) fn new(store: Store, mlflow: Mlflow, route: Route) -> Self {
+        Self { store, mlflow, route, server: None, experiments: HashMap::new(), has_accepted: false, unanswered: None }
+    }
+
+    /// What the server is: asked once, and again after [`Sender::forget`].
+    pub(super) async fn server(&mut self) -> Result<Server, Trouble> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        let server = self.mlflow.probe().await?;
+        self.server = Some(server.clone());
+        Ok(server)
+    }
+
+    /// After an outage: what comes back need not be what went away.
+    pub(super) fn forget_server(&mut self) {
+        self.server = None;
+        self.experiments.clear();
+    }
+
+    /// Sends everything that can go now. True if spans stay that wait for their root.
+    pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
+        let mut waiting_for_root = false;
+        let mut after = 0;
+        loop {
+            let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
+            let Some(last) = queued.last() else { return Ok(waiting_for_root) };
+            after = last.seq;
+            let now = now_unix_ns();
+            let count = queued.len();
+            let ready: Vec<_> = queued
+                .into_iter()
+                .filter(|span| span.trace.root_known || now.saturating_sub(span.trace.start_unix_ns) > ROOT_PATIENCE_NS)
+                .collect();
+            waiting_for_root |= ready.len() < count;
+            for parcel in self.parcels(ready) {
+                self.deliver(parcel, on).await?;
+            }
+        }
+    }
+
+    /// Groups spans that can share a request, in the order of the queue, roots after the rest.
+    fn parcels(&self, queued: Vec<Queued>) -> Vec<Parcel> {
+        let mut parcels: Vec<Parcel> = Vec::new();
+        let mut places: HashMap<(ExperimentRef, Run), usize> = HashMap::new();
+        for span in queued {
+            let facts = &span.trace.facts;
+            let experiment = match &facts.experiment {
+                Some(named) if !named.trim().is_empty() => ExperimentRef::Either(named.clone()),
+                _ => self.route.experiment.clone(),
+            };
+            let run = match &facts.opens_run {
+                Some(_) if span.trace.root_ended => Run::Opened(span.record.trace_id),
+                Some(_) => Run::None,
+                None if self.route.run.is_some() => Run::Given,
+                None => Run::None,
+            };
+            let place = *places.entry((experiment.clone(), run)).or_insert_with(|| {
+                parcels.push(Parcel { experiment, run, spans: Vec::new() });
+                parcels.len() - 1
+            });
+            parcels[place].spans.push(span);
+        }
+        for parcel in &mut parcels {
+            parcel.spans.sort_by_key(|span| span.record.parent_id.is_none());
+        }
+        parcels
+    }
+
+    async fn deliver(&mut self, parcel: Parcel, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        let server = self.server().await?;
+        let experiment = match self.experiment(&parcel.experiment).await {
+            Ok(experiment) => experiment,
+            Err(trouble) if concerns_experiment(&trouble) => {
+                on(Event::Blocked(self.blocked(trouble)));
+                return Ok(());
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let run = match parcel.run {
+            Run::None => None,
+            Run::Given => self.route.run.clone(),
+            Run::Opened(trace) => self.opened_run(trace, &experiment, &parcel.spans, on).await?,
+        };
+        let to = Address { experiment, run };
+        let traces: HashSet<_> = parcel.spans.iter().map(|span| span.record.trace_id).collect();
+        let spans =
+            if server.upserts_usage() { parcel.spans } else { self.without_arrived(parcel.spans, &to, on).await? };
+        match self.send(&spans, &to, on).await {
+            Err(trouble) if concerns_experiment(&trouble) => {
+                self.experiments.remove(&parcel.experiment);
+                on(Event::Blocked(self.blocked(trouble)));
+            }
+            result => result?,
+        }
+        if !server.upserts_usage() {
+            self.note_unanswered(|unanswered| unanswered.retain(|trace| !traces.contains(trace)))?;
+        }
+        Ok(())
+    }
+
+    fn blocked(&self, trouble: Trouble) -> String {
+        format!("{:#}; the spans meant for it are kept in the store", trouble.into_error(self.mlflow.base()))
+    }
+
+    async fn experiment(&mut self, wanted: &ExperimentRef) -> Result<String, Trouble> {
+        if let Some((id, found)) = self.experiments.get(wanted)
+            && found.elapsed() < EXPERIMENT_KNOWN_FOR
+        {
+            return Ok(id.clone());
+        }
+        let id = self.mlflow.experiment_id(wanted).await?;
+        self.experiments.insert(wanted.clone(), (id.clone(), Instant::now()));
+        Ok(id)
+    }
+
+    /// Sends spans in one request or, where the server refuses that, in ever smaller parts until those at fault stand alone.
+    async fn send(&mut self, spans: &[Queued], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        let mut parts = vec![spans];
+        let mut refused: Vec<(&Queued, Failure)> = Vec::new();
+        let mut accepted_any = false;
+        while let Some(part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            match self.post(part, to).await {
+                Ok(()) => {
+                    accepted_any = true;
+                    self.has_accepted = true;
+                    self.settle(part, to, on).await?;
+                }
+                Err(failure) if !matches!(failure.verdict(), Verdict::Split | Verdict::AgainAFewTimes) => {
+                    return Err(failure.into());
+                }
+                Err(failure) => match part {
+                    [one] => {
+                        // Where everything is refused, the fault is not the spans'.
+                        if !accepted_any && !self.takes_others(&failure, refused.len(), to).await {
+                            return Err(failure.into());
+                        }
+                        refused.push((one, failure));
+                    }
+                    _ => {
+                        let (first, rest) = part.split_at(part.len() / 2);
+                        parts.extend([rest, first]);
+                    }
+                },
+            }
+        }
+        for (span, failure) in refused {
+            if !accepted_any && failure.verdict() != Verdict::Split {
+                return Err(failure.into());
+            }
+            let cause = failure.to_string();
+            self.store.reject(&self.route.destination, span.seq, &cause)?;
+            on(Event::Rejected { trace: span.record.trace_id, name: span.record.name.clone(), cause });
+        }
+        Ok(())
+    }
+
+    /// Whether a refusal may be blamed on a span although no other has been accepted beside it.
+    async fn takes_others(&self, failure: &Failure, refused_before: usize, to: &Address) -> bool {
+        match failure.verdict() {
+            Verdict::Split => self.has_accepted || self.mlflow.takes_spans(&to.experiment).await,
+            // One more is tried: two in a row are the server's fault.
+            _ => refused_before == 0,
+        }
+    }
+
+    /// One request, repeated where that is cheap and likely to help.
+    async fn post(&mut self, spans: &[Queued], to: &Address) -> Result<(), Failure> {
+        let facts = |span: &Queued| -> (Option<String>, Option<String>) {
+            (span.trace.facts.session.clone(), span.trace.facts.user.clone())
+        };
+        let facts: Vec<_> = spans.iter().map(facts).collect();
+        let body = spans_request(
+            &self.route.service,
+            spans.iter().zip(&facts).map(|(span, (session, user))| {
+                (&span.record, TraceFacts { session: session.as_deref(), user: user.as_deref() })
+            }),
+        );
+        let run = to.run.as_deref().filter(|_| self.server.as_ref().is_some_and(Server::links_runs_by_header));
+        let may_repeat = self.server.as_ref().is_some_and(Server::upserts_usage);
+        let mut tries = 0;
+        loop {
+            let Err(failure) = self.mlflow.send_spans(&to.experiment, run, body.clone()).await else { return Ok(()) };
+            tries += 1;
+            match failure.verdict() {
+                // A pooled connection that the server has closed meanwhile: the next one is new.
+                Verdict::Again if failure.status.is_none() && !failure.timed_out && may_repeat && tries == 1 => {}
+                Verdict::AgainAFewTimes if tries < TRIES_AT_500 => {
+                    tokio::time::sleep(jittered(Duration::from_millis(200) * tries)).await;
+                }
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    /// Does for accepted spans what has to be done beside them, then takes them off the queue.
+    async fn settle(&mut self, spans: &[Queued], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        let roots: Vec<&Queued> = spans.iter().filter(|span| span.record.parent_id.is_none()).collect();
+        if let Err(failure) = self.complete(&roots, to).await? {
+            self.side_trouble(failure, on)?;
+        }
+        if let Some(run) = &to.run {
+            self.fill_run(run, spans, &roots, on).await?;
+        }
+        let seqs: Vec<_> = spans.iter().map(|span| span.seq).collect();
+        self.store.ack(&self.route.destination, &seqs)?;
+        on(Event::Delivered(spans.len()));
+        Ok(())
+    }
+
+    /// Tells an older server of these traces what newer ones read from the spans.
+    async fn complete(&mut self, roots: &[&Queued], to: &Address) -> Result<Result<(), Failure>, Trouble> {
+        let server = self.server().await?;
+        for root in roots {
+            let trace = root.record.trace_id;
+            if !server.reads_trace_from_spans()
+                && let Some(summary) = TraceSummary::of(&to.experiment, to.run.as_deref(), &self.store.spans(trace)?)
+                && let Err(failure) = self.mlflow.start_trace(&summary).await
+            {
+                return Ok(Err(failure));
+            }
+            if let Some(run) = to.run.as_deref().filter(|_| !server.links_runs_by_header())
+                && let Err(failure) = self.mlflow.link_to_run(run, trace).await
+            {
+                return Ok(Err(failure));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Logs params, metrics and tags, and ends a run that was opened for the trace.
+    async fn fill_run(
+        &self,
+        run: &str,
+        spans: &[Queued],
+        roots: &[&Queued],
+        on: &mut dyn FnMut(Event),
+    ) -> Result<(), Trouble> {
+        let opened_by = roots.iter().find(|root| root.trace.facts.opens_run.is_some());
+        let log = match opened_by {
+            // Spans sent before the run was known count too.
+            Some(root) => RunLog::of(&self.store.spans(root.record.trace_id)?),
+            None => RunLog::of(spans.iter().map(|span| &span.record)),
+        };
+        let outcome = async {
+            let refused = self.mlflow.log_to_run(run, log).await?;
+            if let Some(root) = opened_by {
+                let end = RunEnd { failed: root.record.is_error(), end_unix_ns: root.record.end_unix_ns };
+                self.mlflow.finish_run(run, end).await?;
+            }
+            Ok::<_, Failure>(refused)
+        };
+        match outcome.await {
+            Ok(refused) if refused.is_empty() => {}
+            Ok(refused) => {
+                let what = refused.join(", ");
+                on(Event::Blocked(format!("run {run} at {} lacks {what}", self.mlflow.base())));
+            }
+            Err(failure) => self.side_trouble(failure, on)?,
+        }
+        Ok(())
+    }
+
+    /// The run of a trace that asks for one: the one opened before, else a new one. `None` if the server refuses.
+    async fn opened_run(
+        &self,
+        trace: TraceId,
+        experiment: &str,
+        spans: &[Queued],
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Option<String>, Trouble> {
+        let key = format!("trace:{trace}:run:{}", self.route.destination);
+        let known = self.store.meta_get(&key)?;
+        if let Some(run) = known.as_deref().filter(|run| !run.is_empty()) {
+            return Ok(Some(run.to_owned()));
+        }
+        let outcome = async {
+            // An empty value: a run was asked for and nothing heard.
+            if known.is_some()
+                && let Some(run) = self.mlflow.find_run(experiment, trace).await?
+            {
+                return Ok(run);
+            }
+            self.store.meta_set(&key, "")?;
+            let all = self.store.spans(trace)?;
+            let root = all.iter().chain(spans.iter().map(|span| &span.record)).find(|span| is_root(span, trace));
+            let context = spans.iter().find(|span| span.record.trace_id == trace).map(|span| &span.trace);
+            let facts = context.map(|context| &context.facts);
+            let asked = facts.and_then(|facts| facts.opens_run.as_ref()).and_then(|run| run.name.as_deref());
+            let start = RunStart {
+                experiment,
+                name: asked.or(root.map(|root| root.name.as_str())).unwrap_or("workflow"),
+                trace,
+                user: facts.and_then(|facts| facts.user.as_deref()),
+                parent_run: self.route.run.as_deref(),
+                start_unix_ns: root.map_or_else(now_unix_ns, |root| root.start_unix_ns),
+            };
+            Ok::<_, Trouble>(self.mlflow.create_run(&start).await?)
+        };
+        match outcome.await {
+            Ok(run) => {
+                self.store.meta_set(&key, &run)?;
+                Ok(Some(run))
+            }
+            Err(Trouble::Http(failure)) => self.side_trouble(failure, on).map(|()| None),
+            Err(said) => Err(said),
+        }
+    }
+
+    /// What fails beside the spans for good is said; the spans go all the same.
+    fn side_trouble(&self, failure: Failure, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        if matches!(failure.verdict(), Verdict::Again | Verdict::AgainAFewTimes) || failure.status == Some(401) {
+            return Err(failure.into());
+        }
+        on(Event::Blocked(format!("{:#}; the spans are sent without it", failure.into_error(self.mlflow.base()))));
+        Ok(())
+    }
+
+    /// Takes out what arrived although no answer did, and remembers the rest as unanswered: for a server that counts tokens again each
+    /// time it gets a span.
+    async fn without_arrived(
+        &mut self,
+        spans: Vec<Queued>,
+        to: &Address,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Queued>, Trouble> {
+        self.note_unanswered(|_| {})?;
+        let traces: HashSet<_> = spans.iter().map(|span| span.record.trace_id).collect();
+        let doubtful: HashSet<_> =
+            self.unanswered.iter().flatten().filter(|trace| traces.contains(trace)).copied().collect();
+        let (arrived, missing) = if doubtful.is_empty() {
+            (Vec::new(), spans)
+        } else {
+            let stored = self.mlflow.stored_spans(&doubtful).await?;
+            spans.into_iter().partition(|span| stored.contains(&(span.record.trace_id, span.record.span_id)))
+        };
+        if !arrived.is_empty() {
+            self.settle(&arrived, to, on).await?;
+        }
+        self.note_unanswered(|unanswered| unanswered.extend(missing.iter().map(|span| span.record.trace_id)))?;
+        Ok(missing)
+    }
+
+    /// Changes the list of unanswered traces, here and in the store.
+    fn note_unanswered(&mut self, change: impl FnOnce(&mut HashSet<TraceId>)) -> Result<(), Error> {
+        let key = format!("unanswered:{}", self.route.destination);
+        let mut unanswered = match self.unanswered.take() {
+            Some(unanswered) => unanswered,
+            None => {
+                let kept = self.store.meta_get(&key)?.unwrap_or_default();
+                kept.split_whitespace().filter_map(|trace| trace.parse().ok()).collect()
+            }
+        };
+        let before = unanswered.len();
+        change(&mut unanswered);
+        if unanswered.len() != before {
+            let text: Vec<_> = unanswered.iter().map(TraceId::to_string).collect();
+            self.store.meta_set(&key, &text.join(" "))?;
+        }
+        self.unanswered = Some(unanswered);
+        Ok(())
+    }
+}
+
+fn is_root(span: &SpanRecord, trace: TraceId) -> bool {
+    span.trace_id == trace && span.parent_id.is_none()
+}
+
+/// Whether other experiments on the same server may do better.
+fn concerns_experiment(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Said(error) => error.is_state(),
+        Trouble::Http(failure) => {
+            failure.status == Some(403) || failure.status == Some(404) && failure.is_code("RESOURCE_DOES_NOT_EXIST")
+        }
+    }
+}

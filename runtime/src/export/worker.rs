@@ -1,0 +1,247 @@
+//! The exporter's thread: when to try, when to wait, and what to say.
+
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::backoff::Backoff;
+use super::http::Failure;
+use super::mlflow::{Mlflow, Trouble};
+use super::sender::{Event, Route, Sender};
+use crate::diagnostics::Diagnostics;
+use crate::error::Error;
+use crate::store::{Lease, Store};
+
+/// Spans that end shortly after each other share a request.
+const LINGER: Duration = Duration::from_millis(100);
+/// Without a word from anybody: other processes store spans too.
+const IDLE_ROUND: Duration = Duration::from_secs(30);
+const WAITING_FOR_ROOT: Duration = Duration::from_secs(5);
+/// While another process holds the lease; while somebody here waits for what it does.
+const LEASE_ROUND: Duration = Duration::from_secs(1);
+const WATCH_ROUND: Duration = Duration::from_millis(25);
+/// Of each kind of trouble this many different ones are said.
+const MOST_SAID: usize = 20;
+
+pub(super) struct Worker {
+    store: Store,
+    sender: Sender,
+    lease: Option<Lease>,
+    destination: String,
+    shared: Arc<Shared>,
+    diagnostics: Diagnostics,
+    backoff: Backoff,
+    /// Whether the outage there is has been said.
+    is_away: bool,
+    said: HashSet<String>,
+}
+
+/// How a round ended.
+enum Round {
+    /// Everything that can go has gone.
+    Done { waiting_for_root: bool },
+    /// Another process delivers; this many spans wait.
+    Elsewhere { pending: u64 },
+}
+
+impl Worker {
+    pub(super) fn new(
+        store: Store,
+        mlflow: Mlflow,
+        route: Route,
+        shared: Arc<Shared>,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        let destination = route.destination.clone();
+        Self {
+            sender: Sender::new(store.clone(), mlflow, route),
+            store,
+            lease: None,
+            destination,
+            shared,
+            diagnostics,
+            backoff: Backoff::default(),
+            is_away: false,
+            said: HashSet::new(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        // However this thread ends, nobody waits for it any longer.
+        let _over = Over(self.shared.clone());
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.work()),
+            Err(error) => {
+                self.say_once(format!(
+                    "nothing is delivered, spans stay in the store: cannot start the exporter: {error}"
+                ));
+            }
+        }
+    }
+
+    async fn work(&mut self) {
+        let shared = self.shared.clone();
+        let mut next = Instant::now();
+        // Until then only a flush makes us try.
+        let mut not_before = Instant::now();
+        loop {
+            let asked_for = first_of(shared.hurry.notified(), shared.wake.notified());
+            first_of(asked_for, tokio::time::sleep_until(next.into())).await;
+            if shared.stopping.load(Ordering::Acquire) {
+                return;
+            }
+            if !shared.is_awaited() {
+                if Instant::now() < not_before {
+                    continue;
+                }
+                first_of(shared.hurry.notified(), tokio::time::sleep(LINGER)).await;
+            }
+            let asked = shared.progress().asked;
+            let First::Right(round) = first_of(shared.stop.notified(), self.round()).await else { return };
+            let pause = match round {
+                Ok(Round::Done { waiting_for_root }) => {
+                    self.recovered();
+                    shared.advance(asked, None);
+                    if waiting_for_root { WAITING_FOR_ROOT } else { IDLE_ROUND }
+                }
+                Ok(Round::Elsewhere { pending }) => {
+                    if pending == 0 {
+                        shared.advance(asked, None);
+                    }
+                    if pending > 0 && shared.is_awaited() { WATCH_ROUND } else { LEASE_ROUND }
+                }
+                Err(trouble) => {
+                    let pause = self.backoff.next(wish(&trouble));
+                    let problem = self.trouble(trouble);
+                    shared.advance(asked, Some(problem));
+                    not_before = Instant::now() + pause;
+                    pause
+                }
+            };
+            next = Instant::now() + pause;
+        }
+    }
+
+    async fn round(&mut self) -> Result<Round, Trouble> {
+        if self.lease.is_none() {
+            self.lease = self.store.exporter_lease(&self.destination)?;
+        }
+        if self.lease.is_none() {
+            let backlog = self.store.pending_counts(Some(&self.destination))?;
+            return Ok(Round::Elsewhere { pending: backlog.pending.spans });
+        }
+        let shared = self.shared.clone();
+        let (mut rejected, mut blocked) = (Vec::new(), Vec::new());
+        let drained = self
+            .sender
+            .drain(&mut |event| match event {
+                Event::Delivered(spans) => {
+                    shared.delivered.fetch_add(spans as u64, Ordering::AcqRel);
+                }
+                Event::Rejected { trace, name, cause } => {
+                    shared.rejected.fetch_add(1, Ordering::AcqRel);
+                    rejected.push(format!("`{name}` of trace tr-{trace}: {cause}"));
+                }
+                Event::Blocked(what) => blocked.push(what),
+            })
+            .await;
+        if let Some(first) = rejected.first() {
+            let more = if rejected.len() > 1 { format!(" (and {} more)", rejected.len() - 1) } else { String::new() };
+            self.say_once(format!(
+                "{} refuses a span for good, it is kept in the store: {first}{more}",
+                self.destination
+            ));
+        }
+        for what in blocked {
+            self.shared.warned.store(true, Ordering::Release);
+            self.say_once(what);
+        }
+        drained.map(|waiting_for_root| Round::Done { waiting_for_root })
+    }
+
+    /// Says what is wrong, once for each outage, and returns it.
+    fn trouble(&mut self, trouble: Trouble) -> String {
+        self.sender.forget_server();
+        let is_store = matches!(&trouble, Trouble::Said(error) if error.is_store());
+        let error: Error = trouble.into_error(&self.destination);
+        let text = format!("{error:#}");
+        if is_store {
+            self.say_once(format!("the exporter cannot use the store: {text}"));
+        } else if !self.is_away {
+            self.is_away = true;
+            self.diagnostics.say(format!(
+                "{text}; spans are kept in the store and sent when it answers, or later by `spanwright push`"
+            ));
+        }
+        self.shared.warned.store(true, Ordering::Release);
+        text
+    }
+
+    fn recovered(&mut self) {
+        self.backoff.reset();
+        if self.is_away && self.shared.delivered.load(Ordering::Acquire) > 0 {
+            self.is_away = false;
+            self.shared.warned.store(false, Ordering::Release);
+            self.diagnostics.say(format!("{} answers again; the spans kept meanwhile are delivered", self.destination));
+        }
+    }
+
+    fn say_once(&mut self, line: String) {
+        if self.said.len() < MOST_SAID && !self.said.contains(&line) {
+            self.diagnostics.say(&line);
+            self.said.insert(line);
+        }
+    }
+}
+
+fn wish(trouble: &Trouble) -> Option<Duration> {
+    match trouble {
+        Trouble::Http(Failure { retry_after, .. }) => *retry_after,
+        Trouble::Said(_) => None,
+    }
+}
+
+enum First<A, B> {
+    Left(A),
+    Right(B),
+}
+
+/// The future that is done first, the left one if both are; the other is dropped.
+async fn first_of<A: Future, B: Future>(left: A, right: B) -> First<A::Output, B::Output> {
+    let (mut left, mut right) = (pin!(left), pin!(right));
+    poll_fn(|context| match left.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(First::Left(done)),
+        Poll::Pending => right.as_mut().poll(context).map(First::Right),
+    })
+    .await
+}
+
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.progress().is_over = true;
+        self.0.advanced.notify_all();
+    }
+}
+
+impl Shared {
+    /// Whether somebody waits for a round.
+    fn is_awaited(&self) -> bool {
+        let progress = self.progress();
+        progress.tried < progress.asked
+    }
+
+    /// Says that everything asked for up to `asked` has been tried.
+    fn advance(&self, asked: u64, problem: Option<String>) {
+        let mut progress = self.progress();
+        progress.tried = progress.tried.max(asked);
+        progress.problem = problem;
+        self.advanced.notify_all();
+    }
+}
