@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::id::{SpanId, TraceId};
-use crate::record::{AttributeValue, SpanRecord};
+use crate::record::{AttributeValue, Ending, SpanRecord};
 
 /// Levels a line is indented by at most; below that the depth stands in front.
 const MAX_INDENT: usize = 100;
@@ -179,20 +179,25 @@ impl Writer<'_> {
             self.text.push_str(" incomplete");
         }
         if span.is_error() {
-            let message = span.error.as_ref().map(|error| clean(&error.message)).filter(|message| !message.is_empty());
-            let _ = write!(self.text, " ERROR: {}", message.as_deref().unwrap_or(span.ending.as_str()));
+            match (span.ending, &span.error) {
+                (Ending::Cancelled, _) => self.text.push_str(" CANCELLED"),
+                (Ending::Abandoned, _) => self.text.push_str(" ABANDONED"),
+                (_, None) => self.text.push_str(" ERROR"),
+                (_, Some(error)) => drop(write!(self.text, " ERROR: {}", clean(&error.message))),
+            }
         }
         self.text.push('\n');
     }
 
     fn facts(&mut self, span: &SpanRecord) {
-        const SHOWN: [(&str, &str); 6] = [
+        const SHOWN: [(&str, &str); 7] = [
             ("sandbox.exit_code", "exit_code"),
             ("sandbox.policy", "policy"),
             ("sandbox.artifact_count", "artifacts"),
             ("sandbox.timed_out", "timed_out"),
             ("from", "from"),
             ("to", "to"),
+            ("stream.items", "items"),
         ];
         if let Some(model) = &span.model {
             if let Some(name) = &model.model {
@@ -264,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{Ending, ErrorFacts, ModelFacts, Source, Usage};
+    use crate::record::{ErrorFacts, ModelFacts, Source, Usage};
 
     fn span(n: u64, parent: Option<u64>, name: &str, span_type: &str) -> SpanRecord {
         SpanRecord {
@@ -327,7 +332,7 @@ mod tests {
         │  ├─ llm [LLM] ✓ 1ns model=gpt-4o tokens=10+5
         │  └─ sandbox.execute [TOOL] ✗ 1.0µs exit_code=3 policy=standard ERROR: exit code 3 [31mwrong
         ├─ stream [CHAIN] ✓ 1.0ms incomplete
-        └─ dropped [CHAIN] ✗ 1.00s ERROR: cancelled
+        └─ dropped [CHAIN] ✗ 1.00s CANCELLED
         ");
     }
 
@@ -340,7 +345,7 @@ mod tests {
             llm [LLM]
             sandbox.execute [TOOL] ERROR: exit code 3 [31mwrong
           stream [CHAIN] incomplete
-          dropped [CHAIN] ERROR: cancelled
+          dropped [CHAIN] CANCELLED
         ");
         assert!(render(&agent(), Style::redacted().with_facts()).contains("llm [LLM] model=gpt-4o tokens=10+5\n"));
     }
