@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spanwright::config::{Config, Overrides, StorePlace};
+use spanwright::config::{Config, Destination, Overrides, Source, StorePlace, Uri};
 use spanwright::store::{self, Store};
 
 use crate::failure::Failure;
@@ -30,6 +30,19 @@ impl Place {
         let (config, warnings) =
             Config::of_process(Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() });
         Self { config, warnings }
+    }
+
+    /// Fails if `to`, as given on the command line, is no server; the configured one must not stand in for it.
+    pub fn check_destination(&self, to: Option<&str>) -> Result<(), Failure> {
+        let destination = &self.config.destination;
+        if let Destination::Unsupported(uri) = &destination.value {
+            return Err(not_a_server(uri));
+        }
+        if to.is_some() && destination.source != Source::Code {
+            let why = self.warnings.first().cloned().unwrap_or_else(|| "--to is no address".into());
+            return Err(Failure::said(why, "give --to as http://host:port or https://host"));
+        }
+        Ok(())
     }
 
     /// The folder of the store, whether it is there or not; `None` if spans are kept in memory.
@@ -68,6 +81,16 @@ impl Place {
         let folder = store.folder().unwrap_or(Path::new("memory")).display();
         Failure::said(format!("no traces yet in {folder}"), NO_TRACES)
     }
+}
+
+/// That traces cannot be delivered to `uri`, and how they can get there.
+fn not_a_server(uri: &Uri) -> Failure {
+    Failure::said(
+        format!("`{uri}` is no server: traces stay in the store"),
+        format!(
+            "run `mlflow server --backend-store-uri {uri}`, set MLFLOW_TRACKING_URI to its address, then `spanwright push`"
+        ),
+    )
 }
 
 /// The folder people mean by a path: itself, the `.spanwright` in it, or the one that has the file they named.

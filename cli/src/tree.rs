@@ -71,7 +71,7 @@ fn show(trace: &TraceSummary, spans: &[SpanRecord], screen: &mut Screen) -> Resu
     facts.push(list::delivery(trace));
     screen.line(facts.join("  "))?;
     for line in render(spans, Style::drawn()).lines() {
-        screen.line(line)?;
+        screen.line(text::clip(line, 1000))?;
     }
     Ok(())
 }

@@ -288,7 +288,7 @@ fn push_to_a_dead_server_keeps_everything_and_says_so() {
     assert_eq!(run.code, Some(1), "{}{}", run.out, run.err);
     assert!(run.err.contains("127.0.0.1:9"), "{}", run.err);
     let listed = ground.run(&["list", "--json"]).json();
-    assert_eq!((&listed["traces"][0]["spans"], &listed["traces"][0]["undelivered"]), (&json!(3), &json!(3)));
+    assert_eq!((&listed["traces"][0]["spans"], &listed["traces"][0]["delivery"]), (&json!(3), &json!("local")));
 }
 
 #[test]
@@ -301,6 +301,11 @@ fn push_without_a_server_or_without_traces_says_what_is_missing() {
     let run = ground.run(&["push", "--to", "sqlite:///mlflow.db"]);
     assert_eq!(run.code, Some(1));
     assert!(run.err.contains("mlflow server"), "{}", run.err);
+
+    let configured =
+        Run::of(ground.command(&["push", "--to", "::"]).env("MLFLOW_TRACKING_URI", SERVER).output().unwrap());
+    assert_eq!(configured.code, Some(1));
+    assert!(configured.err.contains("--to"), "never another server than the one that was named: {}", configured.err);
 
     let run = Ground::new().run(&["push", "--to", SERVER]);
     assert_eq!(run.code, Some(1));

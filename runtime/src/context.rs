@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::id::{SpanId, TraceId, next_uuid};
+use crate::id::{SpanId, TraceId};
 use crate::recorder::{self, Recorder};
 
 /// What a thread is in. `trace` without `span` is a trace that is not sampled; `recorder` alone is a scope without a trace.
@@ -204,56 +204,8 @@ impl fmt::Debug for ContextGuard {
     }
 }
 
-/// A session for the traces started within it: the given one, else the one that is current, else a fresh UUID.
-///
-/// ```
-/// # async fn chat() {}
-/// # async fn example() {
-/// spanwright::session_context(Some("user-42/monday")).scope(chat()).await;
-/// # }
-/// let outer = spanwright::session_context(Some("a"));
-/// outer.run(|| {
-///     spanwright::session_context(Some("b")).run(|| assert_eq!(spanwright::current_session().as_deref(), Some("b")));
-///     assert_eq!(spanwright::current_session().as_deref(), Some("a"));
-/// });
-/// assert_eq!(spanwright::current_session(), None);
-/// ```
-pub fn session_context(id: Option<&str>) -> SessionContext {
-    let id = id.map(Arc::from).or_else(session).unwrap_or_else(|| Arc::from(next_uuid()));
-    SessionContext { id }
-}
-
-/// The session of the calling thread or task, if it is in one.
-pub fn current_session() -> Option<String> {
-    session().map(|session| session.to_string())
-}
-
 /// The current span as a [W3C `traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header), for a child process
 /// (`TRACEPARENT`) or a request header; `None` outside of any span.
 pub fn traceparent() -> Option<String> {
     Context::current().traceparent()
-}
-
-/// A session to run work in. See [`session_context`].
-#[derive(Clone, Debug)]
-pub struct SessionContext {
-    id: Arc<str>,
-}
-
-impl SessionContext {
-    /// The session's id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Runs `work` in this session.
-    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        let context = Context { current: current(), session: Some(self.id.clone()) };
-        context.run(work)
-    }
-
-    /// Runs a future in this session.
-    pub fn scope<F>(&self, future: F) -> crate::future::InContext<F> {
-        crate::future::InContext::new(future, Context { current: current(), session: Some(self.id.clone()) })
-    }
 }

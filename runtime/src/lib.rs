@@ -49,6 +49,7 @@ mod outcome;
 mod pipeline;
 pub mod record;
 mod recorder;
+mod session;
 mod span;
 #[cfg(feature = "store")]
 pub mod store;
@@ -63,7 +64,7 @@ pub mod __private;
 
 pub use callsite::Capture as CaptureLevel;
 pub use capture::{Rules, Secret};
-pub use context::{Context, ContextGuard, SessionContext, current_session, session_context, traceparent};
+pub use context::{Context, ContextGuard, traceparent};
 pub use diagnostics::Diagnostics;
 pub use error::Error;
 pub use future::{InContext, InCurrentSpan};
@@ -72,6 +73,7 @@ pub use future::{spawn, spawn_blocking};
 pub use id::{ParseIdError, SpanId, TraceId};
 pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
+pub use session::{SessionContext, current_session, session_context};
 pub use span::{Handle, handle};
 pub use spanwright_macros::{agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, tool, workflow};
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};

@@ -2,3 +2,6 @@
 
 mod attributes;
 mod fixture;
+mod invariants;
+mod look;
+mod shapes;

@@ -1,6 +1,10 @@
 //! The checks, in the order in which they build on each other.
 
-use spanwright::config::{Destination, StorePlace};
+use std::path::Path;
+use std::time::Duration;
+
+use spanwright::config::{Destination, Experiment, StorePlace};
+use spanwright::export::Client;
 use spanwright::store::{Statistics, Store};
 
 use super::Check;
@@ -60,7 +64,7 @@ fn stored(store: &Store) -> (Vec<Check>, Option<Statistics>) {
             return (vec![Check::failed("store", format!("{error:#}"), Some(remedy.into()))], None);
         }
     };
-    let path = statistics.path.as_deref().unwrap_or(std::path::Path::new("memory"));
+    let path = statistics.path.as_deref().unwrap_or(Path::new("memory"));
     let counts = statistics.stored;
     let mut checks = vec![Check::ok(
         "store",
@@ -115,22 +119,65 @@ fn backlog(statistics: &Statistics) -> Vec<Check> {
 }
 
 /// The server, its experiment, and a trace sent there and read back. Also says in one line what works if nothing failed.
-pub fn server(place: &Place) -> (Vec<Check>, String) {
-    match &place.config.destination.value {
-        Destination::StoreOnly => {
-            let detail = "none configured: traces stay in the store";
-            let works =
-                "traces are recorded and stay in the store; set MLFLOW_TRACKING_URI=http://… to see them in MLflow";
-            (vec![Check::skipped("server", detail)], works.into())
-        }
-        Destination::Unsupported(uri) => {
-            let remedy = format!(
-                "run `mlflow server --backend-store-uri {uri}`, set MLFLOW_TRACKING_URI to its address, then `spanwright push`"
-            );
-            let failed =
-                Check::failed("server", format!("`{uri}` is no server: traces stay in the store"), Some(remedy));
-            (vec![failed], String::new())
-        }
-        Destination::Http(uri) => unimplemented!("{uri}"),
+pub fn server(place: &Place, to: Option<&str>) -> (Vec<Check>, String) {
+    if let Err(failure) = place.check_destination(to) {
+        let remedy = failure.hint().map(str::to_owned);
+        return (vec![Check::failed("server", failure.to_string(), remedy)], String::new());
     }
+    if place.config.destination.value == Destination::StoreOnly {
+        let works = "traces are recorded and stay in the store; set MLFLOW_TRACKING_URI=http://… to see them in MLflow";
+        return (vec![Check::skipped("server", "none configured: traces stay in the store")], works.into());
+    }
+    let mut checks = Vec::new();
+    let works = delivery(place, &mut checks).unwrap_or_else(|(name, error)| {
+        let remedy = error.is_unreachable().then(|| AWAY.to_owned());
+        checks.push(Check::failed(name, format!("{error:#}"), remedy));
+        String::new()
+    });
+    for name in ["server", "experiment", "canary"] {
+        if !checks.iter().any(|check| check.name == name) {
+            checks.push(Check::skipped(name, "not tried"));
+        }
+    }
+    (checks, works)
+}
+
+const AWAY: &str = "start it or correct MLFLOW_TRACKING_URI; until then traces wait in the store for `spanwright push`";
+
+/// Goes the way of a trace; stops where it ends, with the name of the check.
+fn delivery(place: &Place, checks: &mut Vec<Check>) -> Result<String, (&'static str, spanwright::Error)> {
+    let client = Client::connect(&place.config).map_err(|error| ("server", error))?;
+    let server = client.probe().map_err(|error| ("server", error))?;
+    let version =
+        server.version.as_deref().map_or_else(|| "MLflow of unknown version".into(), |v| format!("MLflow {v}"));
+    let answered = format!("{version} at {} answered in {}", client.server(), took(server.answered_in));
+    checks.push(if server.counts_once {
+        Check::ok("server", answered)
+    } else {
+        Check::warning(
+            "server",
+            format!("{answered}; it counts the tokens of a span twice that has to be sent twice"),
+            "upgrade it to MLflow 3.15 or newer",
+        )
+    });
+
+    let id = client.experiment().map_err(|error| ("experiment", error))?;
+    let experiment = match &place.config.experiment.value {
+        Some(Experiment::Name(name)) => format!("`{name}` (id {id})"),
+        Some(Experiment::Id(_)) => format!("id {id}"),
+        None => format!("the default one (id {id}); MLFLOW_EXPERIMENT_NAME names another"),
+    };
+    checks.push(Check::ok("experiment", experiment));
+
+    let canary = client.canary().map_err(|error| ("canary", error))?;
+    let fate = if canary.is_deleted { "deleted again" } else { "it could not be deleted and stays there" };
+    checks.push(Check::ok(
+        "canary",
+        format!("trace tr-{} was sent, read back after {}; {fate}", canary.trace_id, took(canary.took)),
+    ));
+    Ok(format!("traces are recorded and reach {} ({version}), experiment {id}", client.server()))
+}
+
+fn took(duration: Duration) -> String {
+    text::duration(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }

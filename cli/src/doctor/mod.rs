@@ -76,7 +76,7 @@ impl Check {
 
 /// Runs the command.
 pub fn run(args: &Doctor, store: Option<&Path>, screen: &mut Screen) -> Result<ExitCode, Failure> {
-    let diagnosis = examine(&Place::here(store, args.to.as_deref()));
+    let diagnosis = examine(&Place::here(store, args.to.as_deref()), args.to.as_deref());
     if screen.json {
         screen.object(&diagnosis)?;
     } else {
@@ -85,11 +85,11 @@ pub fn run(args: &Doctor, store: Option<&Path>, screen: &mut Screen) -> Result<E
     Ok(if diagnosis.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn examine(place: &Place) -> Diagnosis {
+fn examine(place: &Place, to: Option<&str>) -> Diagnosis {
     let mut checks = vec![checks::configuration(place)];
     let (store, statistics) = checks::store(place);
     checks.extend(store);
-    let (server, works) = checks::server(place);
+    let (server, works) = checks::server(place, to);
     checks.extend(server);
     let failed = checks.iter().find(|check| check.status == Status::Failed);
     let doubtful = checks.iter().find(|check| check.status == Status::Warning);

@@ -144,36 +144,65 @@ fn present_recommendations(state: &State) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use spanwright::assert_span_tree;
+    use spanwright::testing::Recording;
+
     use super::*;
     use crate::logbook;
     use crate::scripted_model::ScriptedModel;
 
-    fn request(logbook: PathBuf) -> Request {
-        Request { logbook, home: "test".into(), user: "test".into(), session: "test".into() }
+    async fn optimize(logbook: PathBuf) -> (Result<Report>, Recording) {
+        let server = ScriptedModel::start().await.unwrap();
+        let model = ChatModel::new(&server.base_url(), None, ScriptedModel::NAME).unwrap();
+        let team = Team::new(&model, Policy::standard());
+        let request = Request { logbook, home: "test".into(), user: "anna".into(), session: "evening".into() };
+        let recording = Recording::new();
+        let report = recording.scope(optimization_workflow(&request, &team)).await;
+        (report, recording)
     }
 
     #[tokio::test]
     async fn the_sample_home_gets_recommendations_that_stand_on_its_logbook() {
-        let server = ScriptedModel::start().await.unwrap();
-        let model = ChatModel::new(&server.base_url(), None, ScriptedModel::NAME).unwrap();
-        let team = Team::new(&model, Policy::standard());
-        let report = optimization_workflow(&request(logbook::sample()), &team).await.unwrap();
+        let (report, recording) = optimize(logbook::sample()).await;
+        let report = report.unwrap();
         assert_eq!(report.days, 28);
         let says = |what: &str| report.recommended.iter().any(|line| line.contains(what));
         assert!(says("light.porch") && says("switch.dishwasher") && says("climate.bedroom"), "{report:#?}");
         assert!(
-            report.declined.iter().any(|(line, reason)| line.contains("lock.front_door") && !reason.is_empty()),
+            report.declined.iter().any(|(line, why)| line.contains("lock.front_door") && !why.is_empty()),
             "{report:#?}"
+        );
+        assert_span_tree!(
+            recording,
+            "
+            optimization_workflow [WORKFLOW]
+              collect_behavioral_data [CHAIN]
+                ha.get_logbook_stats [RETRIEVER]
+              analyze_and_suggest [CHAIN]
+                DataScientist.generate_script [CHAIN]
+                  llm [LLM]
+                sandbox.execute [TOOL]
+                DataScientist.extract_insights [CHAIN]
+                  llm [LLM]
+              architect_review [CHAIN]
+                Architect.receive_suggestion [CHAIN]
+                  llm [LLM]
+              present_recommendations [CHAIN]
+            "
         );
     }
 
     #[tokio::test]
-    async fn a_missing_logbook_is_named() {
-        let server = ScriptedModel::start().await.unwrap();
-        let model = ChatModel::new(&server.base_url(), None, ScriptedModel::NAME).unwrap();
-        let error =
-            optimization_workflow(&request("/no/such/logbook.csv".into()), &Team::new(&model, Policy::standard()))
-                .await;
-        assert!(error.unwrap_err().to_string().contains("/no/such/logbook.csv"));
+    async fn a_missing_logbook_is_named_and_ends_the_workflow_there() {
+        let (report, recording) = optimize("/no/such/logbook.csv".into()).await;
+        assert!(report.unwrap_err().to_string().contains("/no/such/logbook.csv"));
+        assert_span_tree!(
+            recording,
+            "
+            optimization_workflow [WORKFLOW] ERROR: read /no/such/logbook.csv: No such file or directory (os error 2)
+              collect_behavioral_data [CHAIN] ERROR: read /no/such/logbook.csv: No such file or directory (os error 2)
+                ha.get_logbook_stats [RETRIEVER] ERROR: read /no/such/logbook.csv: No such file or directory (os error 2)
+            "
+        );
     }
 }

@@ -151,17 +151,19 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `{ static SITE: …; SITE.start(&[SITE.arg(&a).get(), …]).with(|f| { … }) }`
+    /// Output: `{ static __SITE: …; __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
+    ///
+    /// The user's expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
         let (site, facts) = (self.callsite(), self.facts());
         let values = self.plan.callsite.values.iter().map(|value| {
-            let (cfg, view) = (&value.cfg, view(&hidden!(SITE.), value));
+            let (cfg, view) = (&value.cfg, view(&hidden!(__SITE.), value));
             hidden!(#(#cfg)* #view)
         });
-        hidden!({ #site SITE.start(&[#(#values),*]) #facts })
+        hidden!({ #site __SITE.start(&[#(#values),*]) } #facts)
     }
 
-    /// Output: `static SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…");`
+    /// Output: `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…");`
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -186,7 +188,7 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let calls = calls.iter().flatten();
-        hidden!(static SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;)
+        hidden!(static __SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;)
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
@@ -201,7 +203,7 @@ impl Emit<'_> {
         let method = Ident::new(method, Span::mixed_site());
         let key = key.map(|key| hidden!(#key,));
         let value = value.as_ref().map(|value| match value {
-            FactValue::Parameter(parameter) => view(&hidden!(SITE.), parameter),
+            FactValue::Parameter(parameter) => view(&hidden!(#p::), parameter),
             FactValue::Written(written) => {
                 let written = borrowed(written);
                 match name {
@@ -305,7 +307,7 @@ impl Emit<'_> {
     }
 }
 
-/// Output: `SITE.arg(&a).get()`, `SITE.debug(&a).get()` or `SITE.redacted("a").get()`
+/// Output: `__SITE.arg(&a).get()`, `__SITE.debug(&a).get()` or `__SITE.redacted("a").get()`
 fn view(on: &TokenStream, Captured { ident, name, view, .. }: &Captured) -> TokenStream {
     match view {
         View::Value => hidden!(#on arg(&#ident).get()),

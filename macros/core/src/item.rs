@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Pat, ReceiverKind, Signature, Token, Type, Visibility};
 
@@ -48,7 +48,7 @@ fn read(kind: Kind, input: ParseStream<'_>) -> syn::Result<Item> {
         );
         return Err(error.into());
     }
-    let (inner_attrs, body) = split_inner_attributes(&input.call(Group::parse)?);
+    let (inner_attrs, body) = split_inner_attributes(&block(input)?);
     Ok(Item { attrs, vis, defaultness, sig, inner_attrs, body })
 }
 
@@ -75,6 +75,20 @@ fn not_a_function(kind: Kind, input: ParseStream<'_>) -> syn::Error {
         None => err!(input.span(), "{kind} goes on a function"),
     };
     error.into()
+}
+
+/// The body in its braces, which a `macro_rules!` may have wrapped in invisible ones.
+fn block(input: ParseStream<'_>) -> syn::Result<Group> {
+    let mut token: TokenTree = input.parse()?;
+    loop {
+        match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return Ok(group),
+            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                token = syn::parse2(group.stream())?;
+            }
+            other => return Err(err!(other, "the body of the function is expected here").into()),
+        }
+    }
 }
 
 /// `#![…]` only stands at the very start of a block, where the expansion puts its own first statement.

@@ -1,0 +1,182 @@
+//! The layers a setting is looked up in, and what may stand in them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::uri::without_secrets;
+use super::{ChunkPlace, Setting, Source, StorePlace, Variable, file};
+use crate::callsite::Capture;
+
+/// Characters of a value that a warning repeats.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// Environment and file, and what has to be said about them.
+pub(super) struct Layers<'a> {
+    env: &'a dyn Fn(&str) -> Option<String>,
+    file: Option<file::Layer>,
+    working_folder: &'a Path,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A value as it stands in a layer.
+pub(super) struct Found<'a> {
+    pub(super) text: String,
+    pub(super) source: Source,
+    /// What a relative path is relative to.
+    folder: &'a Path,
+}
+
+/// What is wrong with a value: the rest of the sentence "… is ignored: ".
+pub(super) type Parsed<T> = Result<T, &'static str>;
+
+impl<'a> Layers<'a> {
+    pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>, working_folder: &'a Path) -> Self {
+        let mut warnings = Vec::new();
+        let file = file::read(working_folder, &mut warnings);
+        Self { env, file, working_folder, warnings }
+    }
+
+    /// The value of an environment variable; a blank one is as good as none.
+    pub(super) fn env(&self, name: &str) -> Option<String> {
+        (self.env)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn in_env(&self, variable: &Variable) -> Option<Found<'_>> {
+        let text = self.env(variable.name)?;
+        Some(Found { text, source: Source::Env(variable.name), folder: self.working_folder })
+    }
+
+    pub(super) fn in_file(&self, variable: &Variable) -> Option<Found<'_>> {
+        let file = self.file.as_ref()?;
+        let (text, line) = file.values.get(variable.key)?;
+        let folder = file.path.parent().unwrap_or(self.working_folder);
+        Some(Found { text: text.clone(), source: Source::File(file.path.clone(), Some(*line)), folder })
+    }
+
+    /// The value of the program's own, else of the environment, else of the file, else the default. A value that cannot be
+    /// used is as good as none, and said.
+    pub(super) fn setting<T>(
+        &mut self,
+        code: Option<T>,
+        variable: &Variable,
+        default: T,
+        parse: impl Fn(&Found<'_>) -> Parsed<T>,
+    ) -> Setting<T> {
+        if let Some(value) = code {
+            return Setting { value, source: Source::Code };
+        }
+        let mut complaints = Vec::new();
+        let mut usable = None;
+        for found in [self.in_env(variable), self.in_file(variable)].into_iter().flatten() {
+            match parse(&found) {
+                Ok(value) => {
+                    usable = Some(Setting { value, source: found.source });
+                    break;
+                }
+                Err(wrong) => complaints.push(complaint(variable, &found, wrong)),
+            }
+        }
+        self.warnings.append(&mut complaints);
+        usable.unwrap_or(Setting { value: default, source: Source::Default })
+    }
+}
+
+/// One line that names the variable or key, its value and what is wrong with it.
+pub(super) fn complaint(variable: &Variable, found: &Found<'_>, wrong: &str) -> String {
+    let value: String = without_secrets(&found.text).chars().take(SHOWN_CHARACTERS).collect();
+    match &found.source {
+        Source::File(path, Some(line)) => {
+            format!("{}:{line}: {} = {value} is ignored: {wrong}", path.display(), variable.key)
+        }
+        Source::Code => format!("{value}, set by the program for {}, is ignored: {wrong}", variable.name),
+        _ => format!("{}={value} is ignored: {wrong}", variable.name),
+    }
+}
+
+impl Found<'_> {
+    pub(super) fn by_program(text: String) -> Self {
+        Found { text, source: Source::Code, folder: Path::new("") }
+    }
+
+    fn resolved(&self) -> PathBuf {
+        self.folder.join(&self.text)
+    }
+}
+
+pub(super) fn flag(found: &Found<'_>) -> Parsed<bool> {
+    match found.text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("expected true or false"),
+    }
+}
+
+pub(super) fn text(found: &Found<'_>) -> Parsed<Option<String>> {
+    Ok(Some(found.text.clone()))
+}
+
+pub(super) fn path(found: &Found<'_>) -> Parsed<Option<PathBuf>> {
+    Ok(Some(found.resolved()))
+}
+
+pub(super) fn words(found: &Found<'_>) -> Parsed<Vec<String>> {
+    Ok(found.text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+pub(super) fn ratio(found: &Found<'_>) -> Parsed<f64> {
+    found.text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio)).ok_or("expected a number from 0 to 1")
+}
+
+pub(super) fn count(found: &Found<'_>) -> Parsed<u32> {
+    found.text.parse().map_err(|_| "expected a number, 0 or more")
+}
+
+pub(super) fn bytes(found: &Found<'_>) -> Parsed<u64> {
+    found.text.parse().ok().filter(|bytes| *bytes > 0).ok_or("expected a number of bytes above 0")
+}
+
+pub(super) fn seconds(found: &Found<'_>) -> Parsed<Duration> {
+    let seconds = found.text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or("expected a number of seconds above 0")
+}
+
+pub(super) fn milliseconds(found: &Found<'_>) -> Parsed<Duration> {
+    found.text.parse().map(Duration::from_millis).map_err(|_| "expected a number of milliseconds, 0 or more")
+}
+
+pub(super) fn days(found: &Found<'_>) -> Parsed<Duration> {
+    let days = found.text.parse::<u32>().map_err(|_| "expected a number of days, 0 or more")?;
+    Ok(Duration::from_secs(u64::from(days) * 86_400))
+}
+
+pub(super) fn capture(found: &Found<'_>) -> Parsed<Capture> {
+    match found.text.to_ascii_lowercase().as_str() {
+        "none" => Ok(Capture::None),
+        "keys" => Ok(Capture::Keys),
+        "preview" => Ok(Capture::Preview),
+        "full" => Ok(Capture::Full),
+        _ => Err("expected none, keys, preview or full"),
+    }
+}
+
+/// Whether message contents may be recorded. Later versions of the convention have words instead of a boolean.
+pub(super) fn content(found: &Found<'_>) -> Parsed<bool> {
+    match found.text.to_ascii_lowercase().as_str() {
+        "no_content" | "event_only" => Ok(false),
+        "span_only" | "span_and_event" => Ok(true),
+        _ => flag(found),
+    }
+}
+
+pub(super) fn store_place(found: &Found<'_>) -> Parsed<StorePlace> {
+    let off = ["off", "false"].iter().any(|word| found.text.eq_ignore_ascii_case(word));
+    Ok(if off { StorePlace::Off } else { StorePlace::At(found.resolved()) })
+}
+
+pub(super) fn chunk_place(found: &Found<'_>) -> Parsed<ChunkPlace> {
+    Ok(match found.text.to_ascii_lowercase().as_str() {
+        "store" => ChunkPlace::Store,
+        "heap" => ChunkPlace::Heap,
+        _ => ChunkPlace::At(found.resolved()),
+    })
+}
