@@ -32,7 +32,10 @@ pub(super) fn name(text: &str) -> Option<Cow<'_, str>> {
         return Some(cut);
     }
     let replaced: String = cut.chars().map(|c| if allowed(c) && !(is_path && c == '/') { c } else { '_' }).collect();
-    Some(Cow::Owned(if replaced.starts_with('.') { format!("_{}", &replaced[1..]) } else { replaced }))
+    Some(Cow::Owned(match replaced.strip_prefix('.') {
+        Some(rest) => format!("_{rest}"),
+        None => replaced,
+    }))
 }
 
 /// A value on its way to the wire.
