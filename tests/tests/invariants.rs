@@ -160,7 +160,8 @@ fn no_source_file_is_longer_than_a_reader_bears() {
 
 #[test]
 fn the_readme_lists_every_variable_as_it_is() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");
     let listed: Vec<_> = readme.lines().filter(|line| line.starts_with("| `") && line.contains("` | ")).collect();
     for variable in spanwright::config::VARIABLES {
         let dash = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod degradation;
+mod end_to_end;
 mod fixture;
 mod invariants;
 mod look;
