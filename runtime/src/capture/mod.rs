@@ -26,7 +26,7 @@ use crate::callsite::Capture;
 use crate::tape::{self, tag};
 
 pub(crate) use arg::Named;
-pub use arg::{arg, debug, redacted};
+pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
 pub use rules::Rules;
 pub use secret::Secret;
 pub use text::Text;
@@ -181,8 +181,11 @@ fn write<'w>(out: &'w mut Vec<u8>, value: &dyn Value, limit: usize, next: Next<'
     }
 }
 
-/// Writes one value of a name: redacted as a whole where the name says so.
+/// Writes what the program itself chose to say under a name, read by [`tape::attribute`] or [`tape::output`]: whole, whatever the cap,
+/// and redacted where its name says so.
 pub(crate) fn named(out: &mut Vec<u8>, name: &str, named: &dyn Value, policy: &Policy) {
-    let _ = name;
-    value(out, named, Capture::Full.min(policy.cap), policy);
+    let limit = policy.limit(Capture::Full);
+    tape::put_number(out, tag::LIMIT, limit as u64);
+    let next = policy.rules.of(name).map_or(Next::Whole, Next::Secret);
+    write(out, named, limit, next, policy);
 }
