@@ -1,4 +1,5 @@
 //! Support of the tests: a real MLflow server, and servers that misbehave.
 
+pub mod faults;
 pub mod mlflow;
 mod python;

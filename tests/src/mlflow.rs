@@ -209,6 +209,26 @@ impl Server {
         }
     }
 
+    /// Takes the write lock of its database, until the answer is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the server is not ours, or its database is busy for 30 s.
+    pub fn lock_database(&self) -> DatabaseLock {
+        const TAKE_AND_HOLD: &str = "import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute('BEGIN IMMEDIATE')
+print('locked', flush=True)
+sys.stdin.read()";
+        let mut command = Command::new(environment().join("bin/python"));
+        command.args(["-c", TAKE_AND_HOLD]).arg(self.database()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().expect("python can be started");
+        let mut said = [0; 7];
+        let read = holder.stdout.take().expect("piped").read_exact(&mut said);
+        assert!(read.is_ok() && &said == b"locked\n", "the database could not be locked");
+        DatabaseLock(holder)
+    }
+
     fn ask(&self, question: &str, words: &[&str]) -> Value {
         let mut command = Command::new(environment().join("bin/python"));
         command.args(["-c", READ_BACK, question]).args(words);
@@ -222,6 +242,17 @@ impl Server {
         assert!(output.status.success(), "the MLflow client failed at {question} {words:?}:\n{stderr}");
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{question}: {error}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
+/// A process that holds the write lock of a database.
+#[derive(Debug)]
+pub struct DatabaseLock(Child);
+
+impl Drop for DatabaseLock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -2,8 +2,12 @@
 
 mod attributes;
 mod degradation;
+mod delivery;
 mod end_to_end;
 mod fixture;
 mod invariants;
 mod look;
+mod mlflow_content;
+mod mlflow_faults;
+mod mlflow_runs;
 mod shapes;
