@@ -1,3 +1,5 @@
+#![allow(unused_variables)]
+
 use spanwright::node;
 
 #[node(skip(a), redact(a))]

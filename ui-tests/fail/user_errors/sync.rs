@@ -7,8 +7,10 @@ fn mismatched(n: u32) -> String {
     n
 }
 
+struct Failure;
+
 #[node]
-fn question_mark(text: &str) -> Result<u32, String> {
+fn question_mark(text: &str) -> Result<u32, Failure> {
     let n: u32 = text.parse()?;
     Ok(n)
 }

@@ -5,4 +5,10 @@ unsafe extern "C" {
     fn printf(format: *const std::ffi::c_char, ...) -> i32;
 }
 
+// That the definition is unstable is rustc's own word.
+#[tool]
+unsafe extern "C" fn count(n: u32, rest: ...) -> u32 {
+    n
+}
+
 fn main() {}
