@@ -12,6 +12,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde::Serialize;
+use spanwright::testing::Recording;
 use spanwright::{agent, delegate, evaluator, llm, node, retriever, scheduled, tool, workflow};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -20,7 +21,7 @@ struct State {
     note: Option<String>,
 }
 
-struct NotSerialize(u32);
+struct NotSerialize(#[allow(dead_code)] u32);
 
 #[node]
 fn generic<T: Clone, const N: usize>(items: [T; N], pick: usize) -> T
@@ -142,7 +143,7 @@ fn returns_nothing(n: u32) {
     if n == 0 {
         return;
     }
-    drop(n)
+    drop(vec![n]);
 }
 
 #[node]
@@ -340,6 +341,15 @@ async fn hand_over<'a>(task: &'a str, to: &'a str) -> &'a str {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    // Once with nothing installed, once recorded.
+    work().await;
+    let recording = Recording::new();
+    recording.scope(work()).await;
+    assert!(recording.spans().len() > 20);
+    assert_eq!(recording.open_spans(), 0);
+}
+
+async fn work() {
     let mut state = State::default();
     assert_eq!(generic(["a", "b"], 1), "b");
     assert_eq!(generic_async(1).await, [1]);
