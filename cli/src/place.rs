@@ -27,8 +27,11 @@ impl Place {
     /// The configuration here; `store` and `to` as given on the command line win.
     pub fn here(store: Option<&Path>, to: Option<&str>) -> Self {
         let store = store.map(|path| StorePlace::At(folder_of(path)));
-        let (config, warnings) =
-            Config::of_process(Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() });
+        let overrides = Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() };
+        let (config, warnings) = Config::of_process(overrides);
+        // For the library this command line is the program.
+        let by_us = "set by the program for MLFLOW_TRACKING_URI";
+        let warnings = warnings.into_iter().map(|warning| warning.replace(by_us, "given as --to")).collect();
         Self { config, warnings }
     }
 

@@ -303,9 +303,13 @@ fn push_without_a_server_or_without_traces_says_what_is_missing() {
     assert!(run.err.contains("mlflow server"), "{}", run.err);
 
     let configured =
-        Run::of(ground.command(&["push", "--to", "::"]).env("MLFLOW_TRACKING_URI", SERVER).output().unwrap());
+        Run::of(ground.command(&["push", "--to", "127.0.0.1:9"]).env("MLFLOW_TRACKING_URI", SERVER).output().unwrap());
     assert_eq!(configured.code, Some(1));
-    assert!(configured.err.contains("--to"), "never another server than the one that was named: {}", configured.err);
+    assert!(
+        configured.err.contains("given as --to") && configured.err.contains("http://"),
+        "never another server than the one that was named: {}",
+        configured.err
+    );
 
     let run = Ground::new().run(&["push", "--to", SERVER]);
     assert_eq!(run.code, Some(1));
