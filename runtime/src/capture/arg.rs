@@ -105,7 +105,7 @@ impl<T: ?Sized> Named<T> {
 }
 
 impl<T: ?Sized> Shown<'_, T> {
-    /// Captures the `Debug` text. The bound stands here, so that a type without it is one error.
+    /// Captures the `Debug` text.
     pub fn get(&self) -> &dyn Value
     where
         T: fmt::Debug,
