@@ -44,6 +44,7 @@ mod error;
 pub mod export;
 mod future;
 mod id;
+#[cfg(feature = "store")]
 mod nearest;
 mod outcome;
 mod pipeline;

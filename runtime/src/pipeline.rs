@@ -147,7 +147,7 @@ impl Parts {
         Policy {
             cap: self.config.capture.value,
             full_bytes: self.config.max_value_bytes.value,
-            rules: Rules::default(),
+            rules: self.config.redact.value.iter().fold(Rules::new(), |rules, words| rules.redact(words)),
             ..Policy::default()
         }
     }

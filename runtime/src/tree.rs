@@ -1,208 +1,287 @@
-//! Span records as indented text: for people, and for snapshots.
+//! Span records as indented text, a line each.
+//!
+//! Linear in the number of spans but for sorting siblings, without recursion; a line is indented by at most 100 levels, so that
+//! a chain of 10,000 calls stays readable and small. Text of the traced program cannot reach the terminal's control characters.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::id::SpanId;
-use crate::record::{AttributeValue, Ending, ModelFacts, SpanRecord};
+use crate::id::{SpanId, TraceId};
+use crate::record::{AttributeValue, Ending, SpanRecord};
 
-const MAX_DRAWN_DEPTH: usize = 100;
+/// Levels a line is indented by at most; below that the depth stands in front.
+const MAX_INDENT: usize = 100;
+/// Characters of an error text or a fact.
+const MAX_TEXT: usize = 200;
+/// Spans whose parent is not among those given stand below this line.
+const ORPHANS: &str = "(parent not recorded)";
 
 /// How a tree is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     drawn: bool,
+    facts: bool,
 }
 
 impl Style {
-    /// With lines, marks, durations and the facts people look for first.
+    /// For people: lines, a mark for the outcome, durations, and facts such as model, tokens and exit code.
     pub const fn drawn() -> Self {
-        Self { drawn: true }
+        Self { drawn: true, facts: true }
     }
 
-    /// Two spaces a level: name, type and error, no id and no time, for snapshots.
+    /// For snapshots: two spaces a level; name, type and error only, no id and no time.
     pub const fn redacted() -> Self {
-        Self { drawn: false }
+        Self { drawn: false, facts: false }
+    }
+
+    /// The same with facts such as model, tokens and exit code; ids and times are not among them.
+    #[must_use]
+    pub const fn with_facts(mut self) -> Self {
+        self.facts = true;
+        self
     }
 }
 
-/// The spans as a tree, a line each, children in the order of their start; several traces one after the other.
-///
-/// A span whose parent is not among `spans` stands under a line that says so.
+/// The spans as trees, each span once, children in the order of their start. A span whose parent is not among them stands
+/// below a line that says so.
 ///
 /// ```text
-/// optimization_workflow [WORKFLOW] 1.24s
-/// ├─ collect_behavioral_data [CHAIN] 12ms
-/// │  └─ ha.get_logbook_stats [RETRIEVER] 11ms
-/// └─ present_recommendations [CHAIN] 1ms
+/// optimization_workflow [WORKFLOW] ✓ 1.24s
+/// ├─ analyze_and_suggest [CHAIN] ✓ 1.21s
+/// │  └─ sandbox.execute [TOOL] ✗ 1.02s exit_code=3 policy=standard ERROR: exit code 3
+/// └─ present_recommendations [CHAIN] ✓ 84.0µs
 /// ```
 pub fn render(spans: &[SpanRecord], style: Style) -> String {
     let forest = Forest::of(spans);
-    let mut text = String::new();
+    let mut writer = Writer { spans, style, text: String::new(), shown: vec![false; spans.len()], lasts: Vec::new() };
     for root in &forest.roots {
-        forest.write(*root, style, &mut text);
+        writer.tree(&forest, *root, 0, true);
     }
-    if !forest.orphans.is_empty() {
-        text.push_str("(the parent of what follows is not here)\n");
+    // Whose parents form a circle has no root either: the first of each circle stands for it.
+    let circles: Vec<usize> = {
+        let mut reached = writer.shown.clone();
         for orphan in &forest.orphans {
-            forest.write(*orphan, style, &mut text);
+            forest.walk(*orphan, |span, _, _| !std::mem::replace(&mut reached[span], true));
         }
+        let cut = |start: &usize| {
+            let new = !reached[*start];
+            forest.walk(*start, |span, _, _| !std::mem::replace(&mut reached[span], true));
+            new
+        };
+        forest.order.iter().copied().filter(cut).collect()
+    };
+    let lost: Vec<usize> = forest.orphans.iter().copied().chain(circles).collect();
+    if !lost.is_empty() {
+        writer.text.push_str(ORPHANS);
+        writer.text.push('\n');
     }
-    text
+    for (n, orphan) in lost.iter().enumerate() {
+        writer.tree(&forest, *orphan, 1, n + 1 == lost.len());
+    }
+    writer.text
 }
 
-/// Indices into the spans, in the order they are written.
-struct Forest<'s> {
-    spans: &'s [SpanRecord],
+/// Who is whose child, by position in the input.
+struct Forest {
+    /// All, by start.
+    order: Vec<usize>,
+    children: Vec<Vec<usize>>,
     roots: Vec<usize>,
     orphans: Vec<usize>,
-    children: HashMap<SpanId, Vec<usize>>,
 }
 
-impl<'s> Forest<'s> {
-    fn of(spans: &'s [SpanRecord]) -> Self {
-        let known: HashMap<_, _> = spans.iter().map(|span| (span.span_id, span.trace_id)).collect();
-        let mut order: Vec<_> = (0..spans.len()).collect();
-        order.sort_by_key(|index| (spans[*index].start_unix_ns, spans[*index].span_id));
-        let mut forest = Self { spans, roots: Vec::new(), orphans: Vec::new(), children: HashMap::new() };
-        for index in order {
-            match spans[index].parent_id {
-                None => forest.roots.push(index),
-                Some(parent)
-                    if known.get(&parent) == Some(&spans[index].trace_id) && parent != spans[index].span_id =>
-                {
-                    forest.children.entry(parent).or_default().push(index);
-                }
-                Some(_) => forest.orphans.push(index),
+impl Forest {
+    fn of(spans: &[SpanRecord]) -> Self {
+        let mut order: Vec<usize> = (0..spans.len()).collect();
+        order.sort_by_key(|n| (spans[*n].start_unix_ns, spans[*n].span_id));
+        let mut places: HashMap<(TraceId, SpanId), usize> = HashMap::with_capacity(spans.len());
+        for n in &order {
+            places.entry((spans[*n].trace_id, spans[*n].span_id)).or_insert(*n);
+        }
+        let mut forest =
+            Self { order: Vec::new(), children: vec![Vec::new(); spans.len()], roots: Vec::new(), orphans: Vec::new() };
+        for n in &order {
+            match spans[*n].parent_id.map(|parent| places.get(&(spans[*n].trace_id, parent))) {
+                None => forest.roots.push(*n),
+                Some(None) => forest.orphans.push(*n),
+                Some(Some(parent)) => forest.children[*parent].push(*n),
             }
         }
+        forest.order = order;
         forest
     }
 
-    fn children(&self, index: usize) -> &[usize] {
-        self.children.get(&self.spans[index].span_id).map_or(&[], Vec::as_slice)
-    }
-
-    /// Writes a span and what is below it, without recursion: a tree may be deeper than the stack.
-    fn write(&self, root: usize, style: Style, text: &mut String) {
-        // `lines` holds, for each level above, whether more siblings follow there.
-        let mut lines: Vec<bool> = Vec::new();
-        let mut left = vec![(root, 0, true)];
-        while let Some((index, depth, is_last)) = left.pop() {
-            lines.truncate(depth.max(1) - 1);
-            if depth > 0 {
-                indent(&lines, is_last, style, text);
-                lines.push(!is_last);
+    /// Visits a span and all below it, parents first: span, depth below `start`, whether it is the last of its siblings. Where
+    /// `visit` says no, nothing below is visited.
+    fn walk(&self, start: usize, mut visit: impl FnMut(usize, usize, bool) -> bool) {
+        let mut ahead = vec![(start, 0, true)];
+        while let Some((span, depth, last)) = ahead.pop() {
+            if visit(span, depth, last) {
+                let children = self.children[span].iter().rev().enumerate();
+                ahead.extend(children.map(|(n, child)| (*child, depth + 1, n == 0)));
             }
-            write_span(&self.spans[index], style, text);
-            let children = self.children(index);
-            let below = children.iter().enumerate().rev();
-            left.extend(below.map(|(nth, child)| (*child, depth + 1, nth + 1 == children.len())));
         }
     }
 }
 
-fn indent(lines: &[bool], is_last: bool, style: Style, text: &mut String) {
-    // Deeper levels than anybody can read are drawn flush, so that a chain of calls does not fill memory with spaces.
-    for more in lines.iter().take(MAX_DRAWN_DEPTH) {
-        text.push_str(match (style.drawn, more) {
-            (true, true) => "│  ",
-            (true, false) => "   ",
-            (false, _) => "  ",
+struct Writer<'a> {
+    spans: &'a [SpanRecord],
+    style: Style,
+    text: String,
+    shown: Vec<bool>,
+    /// For each level above the current line, whether the span there is the last of its siblings.
+    lasts: Vec<bool>,
+}
+
+impl Writer<'_> {
+    fn tree(&mut self, forest: &Forest, start: usize, level: usize, start_is_last: bool) {
+        forest.walk(start, |span, depth, last| {
+            if std::mem::replace(&mut self.shown[span], true) {
+                return false;
+            }
+            let depth = level + depth;
+            self.lasts.truncate(depth);
+            self.lasts.resize(depth, true);
+            self.lasts.push(if depth == level { start_is_last } else { last });
+            self.indent(depth);
+            self.line(span);
+            true
         });
     }
-    text.push_str(match (style.drawn, is_last) {
-        (true, true) => "└─ ",
-        (true, false) => "├─ ",
-        (false, _) => "  ",
-    });
-}
 
-fn write_span(span: &SpanRecord, style: Style, text: &mut String) {
-    text.push_str(&span.name);
-    text.push_str(" [");
-    text.push_str(&span.span_type);
-    text.push(']');
-    if style.drawn {
-        text.push(' ');
-        write_duration(span.duration_ns(), text);
-        write_facts(span, text);
+    fn indent(&mut self, depth: usize) {
+        let levels = depth.min(MAX_INDENT);
+        if self.style.drawn {
+            for last in self.lasts.iter().take(levels).skip(1) {
+                self.text.push_str(if *last { "   " } else { "│  " });
+            }
+            if depth > 0 {
+                self.text.push_str(if self.lasts[depth] { "└─ " } else { "├─ " });
+            }
+        } else {
+            self.text.extend(std::iter::repeat_n("  ", levels));
+        }
+        if depth > MAX_INDENT {
+            let _ = write!(self.text, "(level {depth}) ");
+        }
     }
-    write_ending(span, text);
-    text.push('\n');
-}
 
-fn write_ending(span: &SpanRecord, text: &mut String) {
-    if span.incomplete {
-        text.push_str(" incomplete");
+    fn line(&mut self, span: usize) {
+        let span = &self.spans[span];
+        let _ = write!(self.text, "{} [{}]", clean(&span.name), clean(&span.span_type));
+        if self.style.drawn {
+            let _ = write!(self.text, " {} {}", if span.is_error() { '✗' } else { '✓' }, duration(span.duration_ns()));
+        }
+        if self.style.facts {
+            self.facts(span);
+        }
+        if span.incomplete {
+            self.text.push_str(" incomplete");
+        }
+        if span.is_error() {
+            match (span.ending, &span.error) {
+                (Ending::Cancelled, _) => self.text.push_str(" CANCELLED"),
+                (Ending::Abandoned, _) => self.text.push_str(" ABANDONED"),
+                (_, None) => self.text.push_str(" ERROR"),
+                (_, Some(error)) => drop(write!(self.text, " ERROR: {}", clean(&error.message))),
+            }
+        }
+        self.text.push('\n');
     }
-    if span.is_error() {
-        text.push_str(match span.ending {
-            Ending::Cancelled => " CANCELLED",
-            Ending::Abandoned => " ABANDONED",
-            _ => " ERROR",
-        });
-        if let Some(error) = span.error.as_ref().filter(|_| matches!(span.ending, Ending::Error | Ending::Panic)) {
-            let mut lines = error.message.lines();
-            // Writing to a string does not fail.
-            let _ = write!(text, ": {}", lines.next().unwrap_or_default());
-            text.push_str(if lines.next().is_some() { " …" } else { "" });
+
+    fn facts(&mut self, span: &SpanRecord) {
+        const SHOWN: [(&str, &str); 7] = [
+            ("sandbox.exit_code", "exit_code"),
+            ("sandbox.policy", "policy"),
+            ("sandbox.artifact_count", "artifacts"),
+            ("sandbox.timed_out", "timed_out"),
+            ("from", "from"),
+            ("to", "to"),
+            ("stream.items", "items"),
+        ];
+        if let Some(model) = &span.model {
+            if let Some(name) = &model.model {
+                let _ = write!(self.text, " model={}", clean(name));
+            }
+            if let Some(usage) = &model.usage {
+                let _ = write!(self.text, " tokens={}+{}", usage.input, usage.output);
+            }
+        }
+        for (name, short) in SHOWN {
+            let value = match span.attribute(name) {
+                None | Some(AttributeValue::Bool(false)) => continue,
+                Some(AttributeValue::Bool(true)) => {
+                    let _ = write!(self.text, " {short}");
+                    continue;
+                }
+                Some(AttributeValue::Int(number)) => number.to_string(),
+                Some(AttributeValue::Float(number)) => number.to_string(),
+                Some(AttributeValue::Text(text)) => clean(text),
+                Some(AttributeValue::Json(json)) => clean(json.as_str()),
+            };
+            let _ = write!(self.text, " {short}={value}");
         }
     }
 }
 
-fn write_duration(duration_ns: u64, text: &mut String) {
-    let _ = match duration_ns {
-        ..1_000_000 => write!(text, "{}µs", duration_ns / 1_000),
-        ..1_000_000_000 => write!(text, "{}ms", duration_ns / 1_000_000),
-        ..60_000_000_000 => write!(text, "{:.2}s", duration_ns as f64 / 1e9),
-        _ => write!(text, "{}m{:02}s", duration_ns / 60_000_000_000, duration_ns / 1_000_000_000 % 60),
-    };
-}
-
-fn write_facts(span: &SpanRecord, text: &mut String) {
-    if let Some(ModelFacts { model, usage, .. }) = &span.model {
-        if let Some(model) = model {
-            let _ = write!(text, " model={model}");
+/// One line without control characters, cut where it is long.
+fn clean(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = String::with_capacity(text.len().min(MAX_TEXT));
+    let mut room = MAX_TEXT;
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
         }
-        if let Some(usage) = usage {
-            let _ = write!(text, " tokens={}+{}", usage.input, usage.output);
+        for c in word.chars().filter(|c| !is_invisible(*c)) {
+            if room == 0 {
+                line.push('…');
+                return line;
+            }
+            room -= 1;
+            line.push(c);
         }
     }
-    let shown = [
-        ("exit_code", "sandbox.exit_code"),
-        ("policy", "sandbox.policy"),
-        ("artifacts", "sandbox.artifact_count"),
-        ("from", "from"),
-        ("to", "to"),
-        ("items", "stream.items"),
-    ];
-    for (label, name) in shown {
-        let _ = match span.attribute(name) {
-            Some(AttributeValue::Int(value)) => write!(text, " {label}={value}"),
-            Some(AttributeValue::Text(value)) => write!(text, " {label}={value}"),
-            _ => Ok(()),
-        };
+    line
+}
+
+/// Characters that change the direction or place of others without being seen.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn duration(ns: u64) -> String {
+    let value = ns as f64;
+    match ns {
+        0..1_000 => format!("{ns}ns"),
+        1_000..1_000_000 => format!("{:.1}µs", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}ms", value / 1e6),
+        1_000_000_000..60_000_000_000 => format!("{:.2}s", value / 1e9),
+        _ => format!("{}m {:02}s", ns / 60_000_000_000, ns / 1_000_000_000 % 60),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::id::TraceId;
-    use crate::record::{ErrorFacts, Source, Usage};
+    use std::time::Instant;
 
-    fn span(id: u64, parent: u64, name: &str) -> SpanRecord {
+    use insta::assert_snapshot;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{ErrorFacts, ModelFacts, Source, Usage};
+
+    fn span(n: u64, parent: Option<u64>, name: &str, span_type: &str) -> SpanRecord {
         SpanRecord {
             trace_id: TraceId::from_halves(1, 1),
-            span_id: SpanId::from_u64(id),
-            parent_id: Some(SpanId::from_u64(parent)).filter(|parent| parent.is_valid()),
-            name: name.into(),
-            span_type: "CHAIN".into(),
-            kind: "node".into(),
+            span_id: SpanId::from_u64(n),
+            parent_id: parent.map(SpanId::from_u64),
+            name: name.to_owned(),
+            span_type: span_type.to_owned(),
+            kind: "node".to_owned(),
             source: Source::default(),
-            start_unix_ns: id * 1_000_000,
-            end_unix_ns: id * 1_000_000 + 1_500_000,
+            start_unix_ns: 1_000 * n,
+            end_unix_ns: 1_000 * n + 10_u64.pow(3 * (n as u32 % 4)),
             ending: Ending::Ok,
             incomplete: false,
             error: None,
@@ -216,53 +295,117 @@ mod tests {
         }
     }
 
+    fn agent() -> Vec<SpanRecord> {
+        let usage = Some(Usage { input: 10, output: 5, ..Usage::default() });
+        let failed = |message: &str| Some(ErrorFacts { kind: "E".to_owned(), message: message.to_owned() });
+        let text = |text: &str| AttributeValue::Text(text.to_owned());
+        vec![
+            // Stored as they ended, not as they began.
+            SpanRecord {
+                model: Some(ModelFacts { model: Some("gpt-4o".to_owned()), usage, ..ModelFacts::default() }),
+                ..span(4, Some(3), "llm", "LLM")
+            },
+            span(2, Some(1), "collect_behavioral_data", "CHAIN"),
+            SpanRecord {
+                ending: Ending::Error,
+                error: failed("exit code 3\n\u{1b}[31mwrong\u{202e}"),
+                attributes: vec![
+                    ("sandbox.exit_code".to_owned(), AttributeValue::Int(3)),
+                    ("sandbox.policy".to_owned(), text("standard")),
+                    ("sandbox.timed_out".to_owned(), AttributeValue::Bool(false)),
+                ],
+                ..span(5, Some(3), "sandbox.execute", "TOOL")
+            },
+            span(3, Some(1), "analyze_and_suggest", "CHAIN"),
+            SpanRecord { ending: Ending::Cancelled, incomplete: true, ..span(6, Some(1), "stream", "CHAIN") },
+            SpanRecord { ending: Ending::Cancelled, ..span(7, Some(1), "dropped", "CHAIN") },
+            span(1, None, "optimization_workflow", "WORKFLOW"),
+        ]
+    }
+
     #[test]
-    fn a_drawn_tree_shows_lines_facts_and_failures() {
-        let usage = Usage { input: 12, output: 3, ..Usage::default() };
-        let llm = SpanRecord {
-            model: Some(ModelFacts { model: Some("m-1".into()), usage: Some(usage), ..ModelFacts::default() }),
-            ..span(3, 2, "llm")
-        };
-        let failed = SpanRecord {
-            ending: Ending::Error,
-            error: Some(ErrorFacts { kind: "E".into(), message: "first\nsecond".into() }),
-            ..span(4, 2, "tool")
-        };
-        let sandbox = SpanRecord {
-            attributes: vec![("sandbox.exit_code".into(), AttributeValue::Int(0))],
-            ..span(6, 5, "sandbox.execute")
-        };
-        let spans =
-            [failed, sandbox, span(1, 0, "root"), llm, span(5, 1, "last"), span(2, 1, "first"), span(8, 99, "lost")];
-        insta::assert_snapshot!(render(&spans, Style::drawn()), @r"
-        root [CHAIN] 1ms
-        ├─ first [CHAIN] 1ms
-        │  ├─ llm [CHAIN] 1ms model=m-1 tokens=12+3
-        │  └─ tool [CHAIN] 1ms ERROR: first …
-        └─ last [CHAIN] 1ms
-           └─ sandbox.execute [CHAIN] 1ms exit_code=0
-        (the parent of what follows is not here)
-        lost [CHAIN] 1ms
-        ");
-        insta::assert_snapshot!(render(&spans[..6], Style::redacted()), @r"
-        root [CHAIN]
-          first [CHAIN]
-            llm [CHAIN]
-            tool [CHAIN] ERROR: first …
-          last [CHAIN]
-            sandbox.execute [CHAIN]
+    fn people_see_lines_times_and_facts() {
+        assert_snapshot!(render(&agent(), Style::drawn()), @"
+        optimization_workflow [WORKFLOW] ✓ 1.0µs
+        ├─ collect_behavioral_data [CHAIN] ✓ 1.0ms
+        ├─ analyze_and_suggest [CHAIN] ✓ 1.00s
+        │  ├─ llm [LLM] ✓ 1ns model=gpt-4o tokens=10+5
+        │  └─ sandbox.execute [TOOL] ✗ 1.0µs exit_code=3 policy=standard ERROR: exit code 3 [31mwrong
+        ├─ stream [CHAIN] ✓ 1.0ms incomplete
+        └─ dropped [CHAIN] ✗ 1.00s CANCELLED
         ");
     }
 
     #[test]
-    fn deep_trees_do_not_overflow_the_stack() {
-        let spans: Vec<_> = (1..=10_000).map(|id| span(id, id - 1, "n")).collect();
-        assert_eq!(render(&spans, Style::redacted()).lines().count(), 10_000);
+    fn snapshots_have_neither_ids_nor_times() {
+        assert_snapshot!(render(&agent(), Style::redacted()), @"
+        optimization_workflow [WORKFLOW]
+          collect_behavioral_data [CHAIN]
+          analyze_and_suggest [CHAIN]
+            llm [LLM]
+            sandbox.execute [TOOL] ERROR: exit code 3 [31mwrong
+          stream [CHAIN] incomplete
+          dropped [CHAIN] CANCELLED
+        ");
+        assert!(render(&agent(), Style::redacted().with_facts()).contains("llm [LLM] model=gpt-4o tokens=10+5\n"));
     }
 
     #[test]
-    fn spans_that_name_each_other_as_parents_end() {
-        let spans = [span(1, 2, "a"), span(2, 1, "b"), span(3, 3, "c")];
-        assert!(render(&spans, Style::drawn()).contains('c'));
+    fn spans_without_a_recorded_parent_stand_apart() {
+        let circle = [
+            span(7, Some(8), "seven", "CHAIN"),
+            span(8, Some(7), "eight", "CHAIN"),
+            span(9, Some(9), "own parent", "TOOL"),
+        ];
+        let mut spans = vec![
+            span(5, Some(4), "orphan", "CHAIN"),
+            span(6, Some(5), "below", "CHAIN"),
+            span(2, None, "second", "AGENT"),
+        ];
+        spans.extend(circle);
+        spans.push(span(1, None, "first", "AGENT"));
+        assert_snapshot!(render(&spans, Style::redacted()), @"
+        first [AGENT]
+        second [AGENT]
+        (parent not recorded)
+          orphan [CHAIN]
+            below [CHAIN]
+          seven [CHAIN]
+            eight [CHAIN]
+          own parent [TOOL]
+        ");
+        assert_eq!(render(&[], Style::drawn()), "");
+    }
+
+    #[test]
+    fn a_deep_chain_and_a_wide_tree_are_quick() {
+        let began = Instant::now();
+        let chain: Vec<_> = (1..=10_000).map(|n| span(n, (n > 1).then(|| n - 1), "deep", "CHAIN")).collect();
+        for style in [Style::drawn(), Style::redacted()] {
+            let text = render(&chain, style);
+            assert_eq!(text.lines().count(), 10_000);
+            assert!(text.contains("(level 9999) deep") && text.len() < 10_000 * 600);
+        }
+        let wide: Vec<_> =
+            (1..=100_000).map(|n| span(n, (n > 1).then(|| n / 300 + 1).filter(|p| *p < n), "wide", "CHAIN")).collect();
+        assert_eq!(render(&wide, Style::drawn()).lines().count(), 100_000);
+        // Quadratic would be minutes.
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    }
+
+    proptest! {
+        #[test]
+        fn every_span_is_on_exactly_one_line(parents in prop::collection::vec(prop::option::of(0u64..40), 0..30)) {
+            let spans: Vec<_> =
+                parents.iter().enumerate().map(|(n, parent)| span(n as u64, *parent, &format!("<{n}>"), "CHAIN")).collect();
+            for style in [Style::drawn(), Style::redacted()] {
+                let text = render(&spans, style);
+                let lines = text.lines().filter(|line| *line != ORPHANS);
+                let mut names: Vec<_> = lines.map(|line| line.split_once('<').map(|(_, rest)| rest.split_once('>').map(|(n, _)| n.parse()))).collect();
+                names.sort_by_key(|name| name.clone().flatten().and_then(Result::ok));
+                let all: Vec<_> = (0..spans.len()).map(|n| Some(Some(Ok(n)))).collect();
+                prop_assert_eq!(names, all);
+            }
+        }
     }
 }

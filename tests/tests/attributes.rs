@@ -147,7 +147,7 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
     async fn panics_later() {
         run();
         tokio::task::yield_now().await;
-        panic!("later {}", 5);
+        panic!("later {}", RUNS.load(Ordering::Relaxed));
     }
 
     let recording = Recording::new();
@@ -160,7 +160,7 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
         assert_eq!(payload.downcast_ref(), Some(&Refused(9)), "unchanged");
     });
     let payload = tokio::spawn(recording.scope(panics_later())).await.expect_err("the panic comes out").into_panic();
-    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 5"));
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 6"));
     let _ = ours as fn() -> _;
     assert_eq!(RUNS.load(Ordering::Relaxed), 6);
     assert_span_tree!(
@@ -171,7 +171,7 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
         json [CHAIN] ERROR: EOF while parsing a value at line 1 column 0
         nothing [CHAIN]
         panics [CHAIN] ERROR: panicked
-        panics_later [CHAIN] ERROR: later 5
+        panics_later [CHAIN] ERROR: later 6
         "
     );
 }

@@ -157,3 +157,16 @@ fn no_source_file_is_longer_than_a_reader_bears() {
         }
     }
 }
+
+#[test]
+fn the_readme_lists_every_variable_as_it_is() {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");
+    let listed: Vec<_> = readme.lines().filter(|line| line.starts_with("| `") && line.contains("` | ")).collect();
+    for variable in spanwright::config::VARIABLES {
+        let dash = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
+        let key = if variable.key.is_empty() { "–".to_owned() } else { format!("`{}`", variable.key) };
+        let row = format!("| `{}` | {key} | {} | {} |", variable.name, dash(variable.default), variable.meaning);
+        assert!(listed.contains(&row.as_str()), "the README lacks the row\n{row}");
+    }
+}

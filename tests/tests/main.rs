@@ -1,7 +1,9 @@
 //! Behaviour, and end to end with a real MLflow server.
 
 mod attributes;
+mod degradation;
 mod delivery;
+mod end_to_end;
 mod fixture;
 mod invariants;
 mod look;

@@ -12,9 +12,13 @@ use serde::Serialize;
 use super::Value;
 use super::write::{Stop, Writer};
 
-/// The value, if it is `Serialize`; else what [`Opaque`] makes of its type.
+/// The value, if it is `Serialize`; else what [`Unsized`] makes of it.
 #[derive(Debug)]
-pub struct Arg<'a, T: ?Sized> {
+pub struct Arg<'a, T: ?Sized>(Unsized<'a, T>);
+
+/// The value, if it is `Serialize` and its size is not known, as a string slice; else what [`Opaque`] makes of its type.
+#[derive(Debug)]
+pub struct Unsized<'a, T: ?Sized> {
     value: &'a T,
     named: Opaque<T>,
 }
@@ -37,7 +41,7 @@ pub struct Redacted(&'static str);
 
 /// `value`, captured as well as its type allows.
 pub fn arg<T: ?Sized>(value: &T) -> Arg<'_, T> {
-    Arg { value, named: Opaque(PhantomData) }
+    Arg(Unsized { value, named: Opaque(PhantomData) })
 }
 
 /// `value`, captured by its `Debug`.
@@ -50,14 +54,29 @@ pub fn redacted(parameter: &'static str) -> Redacted {
     Redacted(parameter)
 }
 
-impl<T: Serialize + ?Sized> Arg<'_, T> {
+impl<'a, T: Serialize> Arg<'a, T> {
     /// Captures the value itself.
+    pub fn get(&self) -> &'a dyn Value {
+        self.0.value
+    }
+}
+
+impl<'a, T: ?Sized> Deref for Arg<'a, T> {
+    type Target = Unsized<'a, T>;
+
+    fn deref(&self) -> &Unsized<'a, T> {
+        &self.0
+    }
+}
+
+impl<T: Serialize + ?Sized> Unsized<'_, T> {
+    /// Captures the value by way of the reference to it.
     pub fn get(&self) -> &dyn Value {
         &self.value
     }
 }
 
-impl<T: ?Sized> Deref for Arg<'_, T> {
+impl<T: ?Sized> Deref for Unsized<'_, T> {
     type Target = Opaque<T>;
 
     fn deref(&self) -> &Opaque<T> {
@@ -101,14 +120,13 @@ impl Redacted {
 
 impl<T: ?Sized> Value for Named<T> {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
-        writer.opaque(std::any::type_name::<T>());
-        Ok(())
+        writer.opaque(std::any::type_name::<T>())
     }
 }
 
 impl<T: fmt::Debug + ?Sized> Value for Shown<'_, T> {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
-        writer.display(&format_args!("{:?}", self.0))
+        writer.display(&format_args!("{:?}", self.0), usize::MAX)
     }
 }
 

@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod arg;
+mod key;
+mod raw;
 mod rules;
 mod scan;
 mod secret;
@@ -18,14 +20,17 @@ mod text;
 mod write;
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
 use crate::callsite::Capture;
-use crate::tape;
+use crate::tape::{self, tag};
 
-pub use arg::{Arg, Named, Opaque, Redacted, Shown, arg, debug, redacted};
+pub(crate) use arg::Named;
+pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
 pub use rules::Rules;
 pub use secret::Secret;
 pub use text::Text;
+use write::Next;
 pub use write::{Stop, Writer};
 
 /// A value that can be captured: everything `Serialize`, and what `p::arg`, `p::debug` and `p::redacted` make.
@@ -68,7 +73,7 @@ impl Policy {
 }
 
 /// Writes the captured inputs of a call: one payload, read by [`tape::inputs`]. `names` and `values` go together. Nothing is written at
-/// [`Capture::None`].
+/// [`Capture::None`]; at [`Capture::Keys`] the keys of the first value that is a map or struct, the receiver aside.
 pub(crate) fn inputs(
     out: &mut Vec<u8>,
     names: &[&'static str],
@@ -76,26 +81,111 @@ pub(crate) fn inputs(
     level: Capture,
     policy: &Policy,
 ) {
-    let _ = (out, names, values, level, policy);
+    let level = level.min(policy.cap);
+    let limit = policy.limit(level);
+    match level {
+        Capture::None => {}
+        Capture::Keys => {
+            tape::put_number(out, tag::LIMIT, limit as u64);
+            state_keys(out, names, values, limit, policy);
+        }
+        Capture::Preview | Capture::Full => {
+            tape::put_number(out, tag::LIMIT, limit as u64);
+            for (name, value) in names.iter().zip(values) {
+                let next = policy.rules.of_static(name).map_or(Next::Whole, Next::Secret);
+                write(out, *value, limit, next, policy);
+            }
+        }
+    }
+}
+
+fn state_keys(out: &mut Vec<u8>, names: &[&'static str], values: &[&dyn Value], limit: usize, policy: &Policy) {
+    let start = out.len();
+    for (place, (name, value)) in names.iter().zip(values).enumerate() {
+        if *name == "self" {
+            continue;
+        }
+        tape::put_number(out, tag::SHAPE, place as u64 + 1);
+        let keys = out.len();
+        write(out, *value, limit, Next::StateKeys, policy);
+        if out.get(keys) == Some(&tag::LIST) {
+            return;
+        }
+        out.truncate(start);
+    }
+    tape::put_number(out, tag::SHAPE, 0);
 }
 
 /// Writes one captured value, read by [`tape::output`] or [`tape::attribute`]. Nothing is written at [`Capture::None`].
 pub(crate) fn value(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy) {
-    let _ = (out, value, policy.limit(level));
+    let level = level.min(policy.cap);
+    let next = match level {
+        Capture::None => return,
+        Capture::Keys => Next::Shape,
+        Capture::Preview | Capture::Full => Next::Whole,
+    };
+    let limit = policy.limit(level);
+    tape::put_number(out, tag::LIMIT, limit as u64);
+    write(out, value, limit, next, policy);
 }
 
-/// Writes the first `max_chars` characters of a text; a cut one ends with `…` in place of its last character.
+/// Writes the first `max_chars` characters of a text; a cut one ends with `…` in place of the last of them.
 pub(crate) fn text(out: &mut Vec<u8>, text: &str, max_chars: usize, policy: &Policy) {
-    let _ = (out, text, max_chars, policy);
+    let _ = policy;
+    let (head, cut) = first_chars(text, max_chars);
+    let cleaned = if scan::is_suspicious(head) { scan::clean(head, cut) } else { None };
+    let (head, cut) = match &cleaned {
+        Some(cleaned) if cut => (first_chars(cleaned, max_chars.saturating_sub(1)).0, true),
+        Some(cleaned) => first_chars(cleaned, max_chars),
+        None => (head, cut),
+    };
+    tape::put_text(out, if cut { tag::STRING_CUT } else { tag::STRING }, head);
 }
 
-/// Writes the first `max_bytes` bytes of what `value` displays.
+/// Up to `most` characters; one less where there are more, for the `…`.
+fn first_chars(text: &str, most: usize) -> (&str, bool) {
+    if text.len() <= most || text.char_indices().nth(most).is_none() {
+        return (text, false);
+    }
+    let end = text.char_indices().nth(most.saturating_sub(1)).map_or(0, |(end, _)| end);
+    (&text[..end], true)
+}
+
+/// Writes what `value` displays, in at most `max_bytes` bytes, the `…` of a cut text included.
 pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max_bytes: usize, policy: &Policy) {
-    let _ = (out, value, max_bytes, policy);
+    struct Displayed<'v>(&'v dyn fmt::Display, usize);
+    impl Value for Displayed<'_> {
+        fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
+            writer.display(self.0, self.1)
+        }
+    }
+    let most = max_bytes.min(tape::LONGEST).saturating_sub("…".len());
+    write(out, &Displayed(value, most), most, Next::Whole, policy);
 }
 
-/// Writes one value of a name: redacted as a whole where the name says so.
+/// Writes exactly one value, whatever `value` does.
+fn write<'w>(out: &'w mut Vec<u8>, value: &dyn Value, limit: usize, next: Next<'w>, policy: &'w Policy) {
+    let mut writer = Writer::new(out, &policy.rules, limit, next);
+    match panic::catch_unwind(AssertUnwindSafe(|| value.write(&mut writer))) {
+        Ok(Ok(())) if writer.holds_one_value() => {}
+        Ok(Ok(())) => writer.end_early(tag::CUT, ""),
+        Ok(Err(_)) if writer.next == Next::Over => writer.end_early(tag::CUT, ""),
+        Ok(Err(stop)) => writer.end_early(tag::FAILED, &stop.to_string()),
+        Err(payload) => {
+            writer.end_early(tag::PANICKED, "");
+            // What was thrown may throw again when it is dropped.
+            if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+        }
+    }
+}
+
+/// Writes what the program itself chose to say under a name, read by [`tape::attribute`] or [`tape::output`]: whole, whatever the cap,
+/// and redacted where its name says so.
 pub(crate) fn named(out: &mut Vec<u8>, name: &str, named: &dyn Value, policy: &Policy) {
-    let _ = name;
-    value(out, named, Capture::Full.min(policy.cap), policy);
+    let limit = policy.limit(Capture::Full);
+    tape::put_number(out, tag::LIMIT, limit as u64);
+    let next = policy.rules.of(name).map_or(Next::Whole, Next::Secret);
+    write(out, named, limit, next, policy);
 }

@@ -1,5 +1,6 @@
 //! What an attribute's arguments say of a call, written when the call starts.
 
+use crate::callsite::Capture as Level;
 use crate::capture::{self, Text, Value};
 use crate::chunk::NoteKind;
 
@@ -96,12 +97,12 @@ impl Facts<'_> {
 
     /// Definitions of the tools the model is offered.
     pub fn tools(&self, value: &dyn Value) {
-        self.value(NoteKind::Model, "tools", value);
+        self.content_value(NoteKind::Model, "tools", value);
     }
 
     /// An input beside the captured parameters.
     pub fn input(&self, key: &str, value: &dyn Value) {
-        self.value(NoteKind::Input, key, value);
+        self.content_value(NoteKind::Input, key, value);
     }
 
     /// An attribute.
@@ -111,6 +112,13 @@ impl Facts<'_> {
 
     /// What is delegated; a preview of 500 characters is kept.
     pub fn content(&self, value: &dyn Value) {
-        self.value(NoteKind::Content, "content_preview", value);
+        self.content_value(NoteKind::Content, "content_preview", value);
+    }
+
+    /// Writes a value that is content: not where a policy keeps content out.
+    fn content_value(&self, kind: NoteKind, key: &str, value: &dyn Value) {
+        if self.span.recorder().is_some_and(|recorder| recorder.policy().cap >= Level::Preview) {
+            self.value(kind, key, value);
+        }
     }
 }

@@ -32,7 +32,7 @@
 //! |---|---|---|
 //! | `destinations` | a URI and its number | number |
 //! | `traces` | a trace: destination, what its root says, counts | number |
-//! | `spans` | a finished span: [`SpanRecord`] as JSON | sequence number; (trace, span id) |
+//! | `spans` | a finished span: [`SpanRecord`](crate::record::SpanRecord) as JSON | sequence number; (trace, span id) |
 //! | `queue` | a span that waits for a destination | (destination, sequence number) |
 //! | `rejections` | why a destination refused a span for good | sequence number |
 //! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |

@@ -3,7 +3,12 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use spanwright::{node, workflow};
+use spanwright::{TraceHandle, llm, node, workflow};
+use spanwright_examples::home_optimizer::{Request, Team, optimization_workflow};
+use spanwright_examples::logbook;
+use spanwright_examples::model::ChatModel;
+use spanwright_examples::sandbox::Policy;
+use spanwright_examples::scripted_model::ScriptedModel;
 
 #[node]
 fn step(number: u64) -> Result<u64, String> {
@@ -24,17 +29,60 @@ fn lasting_workflow() {
     }
 }
 
+#[llm(model = "gpt-4o-mini", provider = "openai", tools = serde_json::json!([{"type": "function", "function": {"name": "look_up"}}]))]
+fn ask(question: &str) -> String {
+    format!("no answer to {question}")
+}
+
+#[workflow(run = "nightly", params(model = "gpt-4o-mini", steps = count), experiment = "runs", handle = root, user = "ada", tags(team = "ops"))]
+fn measured_workflow(count: u64, fail: bool) -> Result<String, String> {
+    for number in 0..count {
+        root.metric_at("progress", number as f64 / count as f64, number as i64);
+    }
+    root.metric("accuracy", 0.875);
+    root.run_tag("stage", "test");
+    let answer = ask("what is it?");
+    if fail { Err("it went wrong".into()) } else { Ok(answer) }
+}
+
+/// The home optimizer, on a scripted model of its own.
+async fn optimize() -> Option<TraceHandle> {
+    let scripted = ScriptedModel::start().await.expect("a model on loopback");
+    let model = ChatModel::new(&scripted.base_url(), None, ScriptedModel::NAME).expect("a client");
+    let team = Team::new(&model, Policy::standard());
+    let request = Request {
+        logbook: logbook::sample(),
+        home: "Maple 7".into(),
+        user: "anna".into(),
+        session: "evening-1".into(),
+    };
+    let (report, trace) = spanwright::traced(optimization_workflow(&request, &team)).await;
+    report.expect("the workflow works");
+    trace
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
     let count = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(10);
-    let _guard = spanwright::init();
+    let guard = spanwright::init();
     match task.as_str() {
         "steps" => {
             let started = Instant::now();
             let sum = steps_workflow(count);
             say(&format!("sum {sum}"));
             say(&format!("us {}", started.elapsed().as_micros()));
+        }
+        "optimize" => {
+            let tokio = tokio::runtime::Runtime::new().expect("a runtime");
+            let trace = tokio.block_on(optimize()).expect("a trace");
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("trace {trace} delivered {}", flushed.is_delivered));
+        }
+        "measure" => {
+            let (out, trace) = spanwright::traced_call(|| measured_workflow(count, count == 7));
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("trace {} delivered {} {out:?}", trace.expect("a trace"), flushed.is_delivered));
         }
         "last" => lasting_workflow(),
         "panic" => {

@@ -85,7 +85,8 @@ fn looking_for_a_store_makes_none() {
 
 #[test]
 fn a_damaged_file_is_put_aside_and_said() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 4] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
         ("no database", |bytes| *bytes = b"this is a text, and a long one, but not a database".repeat(99)),
         ("torn header", |bytes| bytes[..64].fill(0xA5)),
         ("first page", |bytes| bytes[100..4096].fill(0)),
