@@ -1,10 +1,10 @@
 //! A real MLflow server on loopback, and what its own Python client reads from it.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,13 +27,19 @@ pub struct Server {
     folder: Option<TempDir>,
     auth: bool,
     child: Mutex<Option<Child>>,
+    reader: Mutex<Option<Reader>>,
 }
+
+/// MLflow's own client: the process, where it is asked, and where it answers.
+type Reader = (Child, ChildStdin, BufReader<ChildStdout>);
 
 /// The server all tests of a binary share; started by the first that asks.
 pub fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("SPANWRIGHT_TEST_MLFLOW_URI") {
-        Ok(uri) => Server { uri, port: 0, folder: None, auth: false, child: Mutex::new(None) },
+        Ok(uri) => {
+            Server { uri, port: 0, folder: None, auth: false, child: Mutex::new(None), reader: Mutex::new(None) }
+        }
         Err(_) => {
             let server = Server::start();
             server.stop_with_this_process();
@@ -57,7 +63,7 @@ impl Server {
         let port = free_port();
         let folder = TempDir::with_prefix("spanwright-mlflow-").expect("a folder for the server");
         let uri = format!("http://127.0.0.1:{port}");
-        let server = Self { uri, port, folder: Some(folder), auth, child: Mutex::new(None) };
+        let server = Self { uri, port, folder: Some(folder), auth, child: Mutex::new(None), reader: Mutex::new(None) };
         server.resume();
         server
     }
@@ -229,19 +235,36 @@ sys.stdin.read()";
         DatabaseLock(holder)
     }
 
+    /// Asks a Python process that is started by the first question: importing MLflow takes seconds.
     fn ask(&self, question: &str, words: &[&str]) -> Value {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, questions, answers) = reader.get_or_insert_with(|| self.start_reader());
+        let mut line: Vec<&str> = vec![question];
+        line.extend(words);
+        writeln!(questions, "{}", Value::from(line)).expect("the MLflow client listens");
+        let mut line = String::new();
+        answers.read_line(&mut line).expect("the MLflow client answers");
+        let mut answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{question} {words:?}: {error}: {line}"));
+        if let Some(error) = answer["error"].as_str() {
+            panic!("the MLflow client failed at {question} {words:?}:\n{error}");
+        }
+        answer["answer"].take()
+    }
+
+    /// Ends by itself when nobody can ask any longer.
+    fn start_reader(&self) -> Reader {
         let mut command = Command::new(environment().join("bin/python"));
-        command.args(["-c", READ_BACK, question]).args(words);
+        command.args(["-c", READ_BACK]).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.env("MLFLOW_TRACKING_URI", &self.uri).env("MLFLOW_DISABLE_TELEMETRY", "true");
         command.env("MLFLOW_MODEL_CATALOG_URI", "").env_remove("MLFLOW_TRACKING_TOKEN");
         if self.auth {
             command.env("MLFLOW_TRACKING_USERNAME", ADMIN.0).env("MLFLOW_TRACKING_PASSWORD", ADMIN.1);
         }
-        let output = command.stdin(Stdio::null()).output().expect("python can be started");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "the MLflow client failed at {question} {words:?}:\n{stderr}");
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{question}: {error}: {}", String::from_utf8_lossy(&output.stdout)))
+        let mut child = command.spawn().expect("python can be started");
+        let questions = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        (child, questions, answers)
     }
 }
 
@@ -258,6 +281,10 @@ impl Drop for DatabaseLock {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Some((mut reader, questions, _)) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            drop(questions);
+            let _ = reader.wait();
+        }
         self.stop();
     }
 }

@@ -1,7 +1,9 @@
-"""Answers one question about what an MLflow server holds, as JSON, through MLflow's own client."""
+"""Answers questions about what an MLflow server holds, a line of JSON each, through MLflow's own client."""
 
 import json
+import math
 import sys
+import traceback
 
 import mlflow
 from mlflow import MlflowClient
@@ -103,7 +105,7 @@ def runs(name):
             "start_time": run.info.start_time,
             "end_time": run.info.end_time,
             "params": dict(run.data.params),
-            "metrics": dict(run.data.metrics),
+            "metrics": {k: v if math.isfinite(v) else str(v) for k, v in run.data.metrics.items()},
             "tags": dict(run.data.tags),
             "traces": [one.info.trace_id for one in linked],
         })
@@ -114,5 +116,11 @@ def delete_experiment(name):
     client.delete_experiment(experiment_id(name) or client.create_experiment(name))
 
 
-question = {f.__name__: f for f in (trace, traces, runs, delete_experiment)}[sys.argv[1]]
-json.dump(question(*sys.argv[2:]), sys.stdout, default=str)
+questions = {f.__name__: f for f in (trace, traces, runs, delete_experiment)}
+for line in sys.stdin:
+    question, *words = json.loads(line)
+    try:
+        answer = {"answer": questions[question](*words)}
+    except Exception as error:
+        answer = {"error": "".join(traceback.format_exception(error))}
+    print(json.dumps(answer, default=str), flush=True)

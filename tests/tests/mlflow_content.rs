@@ -34,7 +34,7 @@ fn a_trace_arrives_with_everything_mlflow_shows() {
     assert_eq!(read["tags"]["team"], "[1]");
     assert_eq!(read["metadata"]["mlflow.trace.session"], "session-7");
     assert_eq!(read["metadata"]["mlflow.trace.user"], "ann");
-    assert_eq!(read["request_preview"], r#"{"question": "how warm should it be?"}"#);
+    assert_eq!(read["request_preview"], r#"{"question":"how warm should it be?"}"#);
     assert_eq!(read["response_preview"], r#""21 degrees""#);
     assert_eq!(read["duration_ms"], 500);
     let usage = &read["usage"];

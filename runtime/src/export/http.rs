@@ -69,8 +69,6 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
-    /// Where less than the endpoint's limit is wanted.
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// Why a request did not succeed.
@@ -208,9 +206,6 @@ impl Http {
             .headers(self.common.clone());
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
-        }
-        if let Some(timeout) = request.timeout {
-            builder = builder.timeout(timeout);
         }
         if !request.body.is_empty() {
             builder = builder.body(request.body);

@@ -256,8 +256,8 @@ struct Root {
 
 impl TraceRow {
     fn add(&mut self, span: &SpanRecord, bytes: usize) {
-        self.start_unix_ns = self.start_unix_ns.min(span.start_unix_ns as i64);
-        self.end_unix_ns = self.end_unix_ns.max(span.end_unix_ns as i64);
+        self.start_unix_ns = self.start_unix_ns.min(stored_time(span.start_unix_ns));
+        self.end_unix_ns = self.end_unix_ns.max(stored_time(span.end_unix_ns));
         self.spans += 1;
         self.errors += i64::from(span.is_error());
         self.bytes += bytes as i64;
@@ -297,7 +297,8 @@ impl Traces<'_> {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
                 let (number, destination) = find_or_make(self.transaction, span, self.destination)?;
-                let (start_unix_ns, end_unix_ns) = (span.start_unix_ns as i64, span.start_unix_ns as i64);
+                let start_unix_ns = stored_time(span.start_unix_ns);
+                let end_unix_ns = start_unix_ns;
                 Ok(unknown.insert(TraceRow { number, destination, start_unix_ns, end_unix_ns, ..TraceRow::default() }))
             }
         }
@@ -347,7 +348,7 @@ fn find_or_make(
                 .prepare_cached(
                     "INSERT INTO traces (trace_id, destination, name, start_unix_ns, end_unix_ns) VALUES (?1, ?2, ?3, ?4, ?4)",
                 )?
-                .execute(params![id, destination, span.name, span.start_unix_ns as i64])?;
+                .execute(params![id, destination, span.name, stored_time(span.start_unix_ns)])?;
             Ok((transaction.last_insert_rowid(), destination))
         }
     }
@@ -388,4 +389,9 @@ pub(super) fn ending_of(word: &str) -> Option<Ending> {
     [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned]
         .into_iter()
         .find(|ending| ending.as_str() == word)
+}
+
+/// SQLite has 63 bits for a time; one beyond them would make its trace unreadable.
+fn stored_time(unix_ns: u64) -> i64 {
+    i64::try_from(unix_ns).unwrap_or(i64::MAX)
 }

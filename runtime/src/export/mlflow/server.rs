@@ -112,8 +112,7 @@ impl Mlflow {
     }
 
     async fn ask(&self, path: &str) -> Result<String, Failure> {
-        let request =
-            Request { method: Method::GET, path: path.to_owned(), timeout: Some(PROBE), ..Request::default() };
+        let request = Request { method: Method::GET, path: path.to_owned(), ..Request::default() };
         let body = self.http.send("reach the server", request).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
