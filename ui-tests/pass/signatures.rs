@@ -271,6 +271,11 @@ trait Step {
     }
 
     #[evaluator]
+    async fn defaulted_async_fn(&self, n: u32) -> Option<Self::Output> {
+        (n > 0).then(|| self.declared(n))
+    }
+
+    #[evaluator]
     fn defaulted_async(&self, n: u32) -> impl Future<Output = u32> + Send {
         async move { n * Self::FACTOR }
     }
@@ -387,6 +392,7 @@ async fn work() {
     assert_eq!(service.borrowed_stream("t").collect::<Vec<_>>().await, ["sxy", "t"]);
     assert_eq!(service.borrowed_future("t").await, 4);
     assert_eq!(service.declared(1) + service.defaulted(1) + service.defaulted_async(1).await, 7);
+    assert_eq!(service.defaulted_async_fn(1).await, Some(3));
     assert_eq!(service.twice("?").await.unwrap(), "sxy:?sxy:?");
     assert_eq!(service.stream("?".into()).await.unwrap().count().await, 2);
     assert_eq!(Pin::new(&mut service).pinned_self(), 3);

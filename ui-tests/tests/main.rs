@@ -4,6 +4,7 @@
 
 mod budget;
 mod expansion;
+mod positions;
 
 #[test]
 fn accepted() {

@@ -89,6 +89,7 @@ pub(crate) struct Llm {
 
 /// The arguments of one attribute.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(crate) enum Args {
     Workflow(Workflow),
     Scheduled(Scheduled),

@@ -1,4 +1,6 @@
-//! rustc's own errors in a body stand where they stand without the attribute.
+//! rustc's own errors in a body stand where they stand without the attribute: `sync_plain.rs` is this file without it.
+
+#![allow(unused)]
 
 use spanwright::node;
 
@@ -44,6 +46,27 @@ fn early_return(n: u32) -> u32 {
 #[node]
 fn unknown_type(n: Missing) -> Absent {
     n
+}
+
+#[node]
+fn missing_lifetime(a: &str, b: &str) -> &str {
+    a
+}
+
+#[node]
+fn borrowed_too_long(a: &str) -> &str {
+    let owned = a.to_owned();
+    &owned
+}
+
+#[node]
+fn no_tail(n: u32) -> u32 {
+    n + 1;
+}
+
+#[node]
+fn boxed_dyn(n: u32) -> Box<dyn std::fmt::Display> {
+    Box::new(vec![n])
 }
 
 fn main() {}

@@ -7,7 +7,7 @@ unsafe extern "C" {
 
 // That the definition is unstable is rustc's own word.
 #[tool]
-unsafe extern "C" fn count(n: u32, rest: ...) -> u32 {
+unsafe extern "C" fn count(n: u32, _rest: ...) -> u32 {
     n
 }
 
