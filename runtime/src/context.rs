@@ -23,6 +23,7 @@ impl Current {
     pub(crate) const NONE: Self = Self { recorder: None, trace: TraceId::from_halves(0, 0), span: SpanId::from_u64(0) };
 
     /// A recorder to start traces in, without a trace.
+    #[cfg(feature = "testing")]
     pub(crate) const fn scope(recorder: &'static Recorder) -> Self {
         Self { recorder: Some(recorder), ..Self::NONE }
     }

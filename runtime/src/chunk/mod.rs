@@ -101,9 +101,15 @@ impl Chunks {
             entry::begin(words, site, span, parent, trace, start_unix_ns);
         });
         if !written {
-            self.counts.dropped_spans.fetch_add(1, Ordering::Relaxed);
+            self.count_dropped_span();
         }
         written
+    }
+
+    /// Counts a span that is not recorded for want of room.
+    #[cold]
+    pub(crate) fn count_dropped_span(&self) {
+        self.counts.dropped_spans.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes the end of a span.

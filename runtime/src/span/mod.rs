@@ -81,6 +81,7 @@ impl Span {
     fn begin(&mut self, recorder: &'static Recorder, parent: Option<SpanId>, values: &[&dyn Value]) {
         let number = self.site.number();
         if !self.site.is_announced_to(recorder.number()) && !announce(self.site, number, recorder) {
+            recorder.chunks().count_dropped_span();
             return;
         }
         let id = next_span_id();
