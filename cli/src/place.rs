@@ -1,8 +1,10 @@
 //! Which store and which configuration a command works with.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use spanwright::config::{Config, Destination, Overrides, Source, StorePlace, Uri};
+use spanwright::Guard;
+use spanwright::config::{ChunkPlace, Config, Destination, Overrides, Source, StorePlace, Uri};
 use spanwright::store::{self, Store};
 
 use crate::failure::Failure;
@@ -10,6 +12,9 @@ use crate::failure::Failure;
 /// How to come by traces, for those who have none.
 const NO_TRACES: &str = "run your program with `let _guard = spanwright::init();` in its main, \
                          or from a folder below the one that has the `.spanwright` folder; --store PATH names another";
+
+/// How long taking over what dead programs left may take.
+const TAKE_OVER: Duration = Duration::from_secs(10);
 
 /// The folder below a project in which its store is.
 const FOLDER: &str = ".spanwright";
@@ -27,8 +32,11 @@ impl Place {
     /// The configuration here; `store` and `to` as given on the command line win.
     pub fn here(store: Option<&Path>, to: Option<&str>) -> Self {
         let store = store.map(|path| StorePlace::At(folder_of(path)));
-        let (config, warnings) =
-            Config::of_process(Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() });
+        let overrides = Overrides { store, tracking_uri: to.map(str::to_owned), ..Overrides::default() };
+        let (config, warnings) = Config::of_process(overrides);
+        // For the library this command line is the program.
+        let by_us = "set by the program for MLFLOW_TRACKING_URI";
+        let warnings = warnings.into_iter().map(|warning| warning.replace(by_us, "given as --to")).collect();
         Self { config, warnings }
     }
 
@@ -54,7 +62,7 @@ impl Place {
         }
     }
 
-    /// The store, if there is one.
+    /// The store, if there is one, with what programs that died left in their chunks.
     pub fn store(&self) -> Result<Option<Store>, Failure> {
         let Some(folder) = self.folder() else {
             return Err(Failure::said(
@@ -62,7 +70,29 @@ impl Place {
                 "unset SPANWRIGHT_STORE, or give --store PATH",
             ));
         };
-        Ok(Store::open_existing(&folder)?)
+        let Some(store) = Store::open_existing(&folder)? else { return Ok(None) };
+        if self.chunks(&folder).is_some_and(|chunks| chunks.read_dir().is_ok_and(|mut left| left.next().is_some())) {
+            // A program takes over from the dead as it starts, and this one is traced for as long as that takes. What stands
+            // in the way of it stands in the way of `doctor`, which says so.
+            drop(self.traced(&folder));
+        }
+        Ok(Some(store))
+    }
+
+    /// Where traced programs have their chunks, a folder each; `None` if on the heap.
+    pub fn chunks(&self, folder: &Path) -> Option<PathBuf> {
+        match &self.config.chunks.value {
+            ChunkPlace::Store => Some(folder.join("chunks")),
+            ChunkPlace::At(place) => Some(place.join("chunks")),
+            ChunkPlace::Heap => None,
+        }
+    }
+
+    /// Traces this process as it would a program, into the store in `folder` and to no server.
+    pub fn traced(&self, folder: &Path) -> Option<Guard> {
+        let tracing = spanwright::builder().store(folder).tracking_uri("").diagnostics(|_| {}).install().ok()?;
+        tracing.flush(TAKE_OVER);
+        Some(tracing)
     }
 
     /// The store; without one, a failure that says where it was looked for.

@@ -45,8 +45,10 @@ pub fn run(args: &Push, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
     let which = if args.to.is_some() { Adopt::All } else { Adopt::Undirected };
     let bar = bar(screen.json);
     let pushed = client.push(&store, which, |Progress { total, done, .. }| {
-        bar.set_length(total);
-        bar.set_position(done);
+        if total > 0 {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
     });
     bar.finish_and_clear();
     let pushed = pushed?;

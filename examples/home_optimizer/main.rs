@@ -65,8 +65,11 @@ fn show(report: &Report) {
     for suggestion in &report.recommended {
         println!("  + {suggestion}");
     }
+    if !report.declined.is_empty() {
+        println!("\nBetter left alone:");
+    }
     for (suggestion, reason) in &report.declined {
-        println!("  - not this: {suggestion}\n    {reason}");
+        println!("  - {suggestion}\n    {reason}");
     }
 }
 

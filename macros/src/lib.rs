@@ -38,14 +38,443 @@ macro_rules! attributes {
 }
 
 attributes! {
+    /// A workflow: starts a trace, unless one is open, in which it is a child.
+    ///
+    /// Span type `WORKFLOW`. The trace gets the tag `workflow`: `kind`, or the function's name without `_workflow`.
+    ///
+    /// | Own argument | Meaning |
+    /// |---|---|
+    /// | `kind = "…"` | value of the tag `workflow` |
+    /// | `tags(key = expr, …)` | tags of the trace |
+    /// | `session = expr`, `user = expr` | session and user of the trace; `None` says nothing |
+    /// | `experiment = expr` | experiment of the trace, by name or id |
+    /// | `run`, `run = expr` | opens an MLflow run around the trace, of that name if given |
+    /// | `params(key = expr, …)` | parameters of the run |
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::workflow;
+    ///
+    /// #[workflow(tags(home = home))]
+    /// fn optimize_workflow(home: u32) -> u32 {
+    ///     home + 1
+    /// }
+    /// # assert_eq!(optimize_workflow(1), 2);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// fn optimize_workflow(home: u32) -> u32 {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite =
+    ///                 p::Callsite::new("optimize_workflow", p::Kind::Workflow, &["home"]).workflow("optimize");
+    ///             __SITE.start(&[__SITE.arg(&home).get()])
+    ///         }
+    ///         .with(|f| {
+    ///             f.tag("home", &home);
+    ///         }),
+    ///         move || -> u32 {
+    ///             let _ = (&home,);
+    ///             home + 1
+    ///         },
+    ///         |r| p::ret(r).get(),
+    ///     )
+    /// }
+    /// # assert_eq!(optimize_workflow(1), 2);
+    /// ```
     workflow: Workflow;
+
+    /// A job that a schedule or a webhook sets off: always a trace of its own, also inside another.
+    ///
+    /// It traces; the program owns the loop. Span type `WORKFLOW`, tag `workflow=scheduled_analysis` unless `kind` says otherwise. Takes the arguments of
+    /// [`macro@workflow`] and:
+    ///
+    /// | Own argument | Meaning |
+    /// |---|---|
+    /// | `trigger = expr` | what set it off: tag `trigger` |
+    /// | `id = expr` | the schedule: tag `schedule_id` |
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::scheduled;
+    ///
+    /// #[scheduled(trigger = "cron", id = job)]
+    /// fn nightly(job: &str) -> usize {
+    ///     job.len()
+    /// }
+    /// # assert_eq!(nightly("a"), 1);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// fn nightly(job: &str) -> usize {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite =
+    ///                 p::Callsite::new("nightly", p::Kind::Scheduled, &["job"]).workflow("scheduled_analysis");
+    ///             __SITE.start(&[__SITE.arg(&job).get()])
+    ///         }
+    ///         .with(|f| {
+    ///             f.trigger(&"cron");
+    ///             f.schedule(&job);
+    ///         }),
+    ///         move || -> usize { job.len() },
+    ///         |r| p::ret(r).get(),
+    ///     )
+    /// }
+    /// # assert_eq!(nightly("a"), 1);
+    /// ```
     scheduled: Scheduled;
+
+    /// A step of a workflow. Span type `CHAIN`; of a state only the keys are captured.
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::node;
+    ///
+    /// #[node]
+    /// async fn collect(home: String, days: u32) -> Result<usize, String> {
+    ///     Ok(home.len() * days as usize)
+    /// }
+    /// # let _ = collect(String::new(), 1);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// async fn collect(home: String, days: u32) -> Result<usize, String> {
+    ///     let span = {
+    ///         static __SITE: p::Callsite = p::Callsite::new("collect", p::Kind::Node, &["home", "days"]);
+    ///         __SITE.start(&[__SITE.arg(&home).get(), __SITE.arg(&days).get()])
+    ///     };
+    ///     p::future(
+    ///         span,
+    ///         async move {
+    ///             let _ = (&days, &home); // the order in which the plain function drops them
+    ///             if let Some(r) = None::<Result<usize, String>> {
+    ///                 return r; // the type of the block, for `?` and coercions
+    ///             }
+    ///             Ok(home.len() * days as usize)
+    ///         },
+    ///         |r| p::ret(r).get(),
+    ///     )
+    ///     .await
+    /// }
+    /// # let _ = collect(String::new(), 1);
+    /// ```
     node: Node;
+
+    /// A sandboxed run. Span type `TOOL`, named `sandbox.execute`; what the returned value says by `SandboxOutcome` becomes `sandbox.*`.
+    ///
+    /// The one attribute that demands a trait of the returned value: by itself, by reference or in a `Result`.
+    ///
+    /// | Own argument | Meaning |
+    /// |---|---|
+    /// | `policy = expr` | the policy it runs under; beats the value's |
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::{SandboxOutcome, sandbox};
+    ///
+    /// struct Exit(i32);
+    ///
+    /// impl SandboxOutcome for Exit {
+    ///     fn exit_code(&self) -> i32 {
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// #[sandbox(policy = "standard")]
+    /// fn run(script: &str) -> Result<Exit, std::io::Error> {
+    ///     Ok(Exit(script.len() as i32))
+    /// }
+    /// # assert_eq!(run("").unwrap().0, 0);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::{SandboxOutcome, __private as p};
+    /// # struct Exit(i32);
+    /// # impl SandboxOutcome for Exit { fn exit_code(&self) -> i32 { self.0 } }
+    /// fn run(script: &str) -> Result<Exit, std::io::Error> {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite =
+    ///                 p::Callsite::new("run", p::Kind::Sandbox, &["script"]).named("sandbox.execute");
+    ///             __SITE.start(&[__SITE.arg(&script).get()])
+    ///         }
+    ///         .with(|f| {
+    ///             f.policy(&"standard");
+    ///         }),
+    ///         move || -> Result<Exit, std::io::Error> { Ok(Exit(script.len() as i32)) },
+    ///         |r| p::sandbox(r).get(),
+    ///     )
+    /// }
+    /// # assert_eq!(run("").unwrap().0, 0);
+    /// ```
     sandbox: Sandbox;
+
+    /// Work handed from one agent to another. Span type `CHAIN`, named `delegation`; encloses the work.
+    ///
+    /// | Own argument | Meaning |
+    /// |---|---|
+    /// | `from = expr`, `to = expr` | who delegates to whom |
+    /// | `content = expr` | what is handed over, 500 characters of it; by default the first captured parameter |
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::delegate;
+    ///
+    /// #[delegate(from = "architect", to = team)]
+    /// fn hand_over(task: &str, team: &str) -> usize {
+    ///     task.len() + team.len()
+    /// }
+    /// # assert_eq!(hand_over("a", "b"), 2);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// fn hand_over(task: &str, team: &str) -> usize {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite =
+    ///                 p::Callsite::new("hand_over", p::Kind::Delegate, &["task", "team"]).named("delegation");
+    ///             __SITE.start(&[__SITE.arg(&task).get(), __SITE.arg(&team).get()])
+    ///         }
+    ///         .with(|f| {
+    ///             f.from(&"architect");
+    ///             f.to(&team);
+    ///             f.content(p::arg(&task).get());
+    ///         }),
+    ///         move || -> usize { task.len() + team.len() },
+    ///         |r| p::ret(r).get(),
+    ///     )
+    /// }
+    /// # assert_eq!(hand_over("a", "b"), 2);
+    /// ```
     delegate: Delegate;
+
+    /// A call of a language model. Span type `LLM`; prompts and answers are captured in full, usage by `ModelOutcome` where the value has it.
+    ///
+    /// | Own argument | Meaning |
+    /// |---|---|
+    /// | `model = expr`, `provider = expr` | what is called, where the value does not say |
+    /// | `tools = expr` | definitions of the tools the model is offered, as they are sent |
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::llm;
+    ///
+    /// #[llm(model = "small")]
+    /// fn ask(prompt: String) -> impl Future<Output = usize> {
+    ///     async move { prompt.len() }
+    /// }
+    /// # let _ = ask(String::new());
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// fn ask(prompt: String) -> impl Future<Output = usize> {
+    ///     p::future_from(
+    ///         {
+    ///             static __SITE: p::Callsite = p::Callsite::new("ask", p::Kind::Llm, &["prompt"]);
+    ///             __SITE.start(&[__SITE.arg(&prompt).get()])
+    ///         }
+    ///         .with(|f| {
+    ///             f.model(&"small");
+    ///         }),
+    ///         move || {
+    ///             let _ = (&prompt,);
+    ///             async move { prompt.len() }
+    ///         },
+    ///         |r: &usize| p::model(r).get(),
+    ///     )
+    /// }
+    /// # let _ = ask(String::new());
+    /// ```
     llm: Llm;
+
+    /// A tool that an agent calls. Span type `TOOL`.
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::tool;
+    ///
+    /// #[derive(Debug)]
+    /// struct NotFound;
+    ///
+    /// #[tool(expected(NotFound), handle = span)]
+    /// fn find(key: u32) -> Result<u32, NotFound> {
+    ///     span.set("key", key);
+    ///     if key == 0 { Err(NotFound) } else { Ok(key) }
+    /// }
+    /// # assert_eq!(find(1).unwrap(), 1);
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// # #[derive(Debug)]
+    /// # struct NotFound;
+    /// fn find(key: u32) -> Result<u32, NotFound> {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite = p::Callsite::new("find", p::Kind::Tool, &["key"]);
+    ///             __SITE.start(&[__SITE.arg(&key).get()])
+    ///         },
+    ///         move || -> Result<u32, NotFound> {
+    ///             let span = p::handle();
+    ///             let _ = (&key,);
+    ///             span.set("key", key);
+    ///             if key == 0 { Err(NotFound) } else { Ok(key) }
+    ///         },
+    ///         |r| p::ret(r).get().expected(matches!(r, Err(NotFound { .. }))),
+    ///     )
+    /// }
+    /// # assert_eq!(find(1).unwrap(), 1);
+    /// ```
     tool: Tool;
+
+    /// A look-up of documents. Span type `RETRIEVER`.
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use futures_core::future::BoxFuture;
+    /// use spanwright::retriever;
+    ///
+    /// #[retriever]
+    /// fn look_up(query: &str) -> BoxFuture<'_, Vec<String>> {
+    ///     Box::pin(async move { vec![query.to_owned()] })
+    /// }
+    /// # let _ = look_up("");
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use futures_core::future::BoxFuture;
+    /// # use spanwright::__private as p;
+    /// fn look_up(query: &str) -> BoxFuture<'_, Vec<String>> {
+    ///     p::Box::pin(p::future_from(
+    ///         {
+    ///             static __SITE: p::Callsite = p::Callsite::new("look_up", p::Kind::Retriever, &["query"]);
+    ///             __SITE.start(&[__SITE.arg(&query).get()])
+    ///         },
+    ///         move || -> BoxFuture<'_, Vec<String>> { Box::pin(async move { vec![query.to_owned()] }) },
+    ///         |r: &Vec<String>| p::ret(r).get(),
+    ///     ))
+    /// }
+    /// # let _ = look_up("");
+    /// ```
     retriever: Retriever;
+
+    /// An agent's turn. Span type `AGENT`.
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use futures_core::Stream;
+    /// use spanwright::agent;
+    ///
+    /// # struct Words;
+    /// # impl Stream for Words {
+    /// #     type Item = String;
+    /// #     fn poll_next(
+    /// #         self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>,
+    /// #     ) -> std::task::Poll<Option<String>> {
+    /// #         std::task::Poll::Ready(None)
+    /// #     }
+    /// # }
+    /// #[agent]
+    /// fn answer(question: String) -> Result<impl Stream<Item = String>, String> {
+    ///     if question.is_empty() { Err(question) } else { Ok(Words) }
+    /// }
+    /// # assert!(answer("?".into()).is_ok());
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use futures_core::Stream;
+    /// # use spanwright::__private as p;
+    /// # struct Words;
+    /// # impl Stream for Words {
+    /// #     type Item = String;
+    /// #     fn poll_next(
+    /// #         self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>,
+    /// #     ) -> std::task::Poll<Option<String>> {
+    /// #         std::task::Poll::Ready(None)
+    /// #     }
+    /// # }
+    /// fn answer(question: String) -> Result<impl Stream<Item = String>, String> {
+    ///     p::try_stream(
+    ///         {
+    ///             static __SITE: p::Callsite = p::Callsite::new("answer", p::Kind::Agent, &["question"]);
+    ///             __SITE.start(&[__SITE.arg(&question).get()])
+    ///         },
+    ///         move || -> Result<_, String> {
+    ///             let _ = (&question,);
+    ///             if question.is_empty() { Err(question) } else { Ok(Words) }
+    ///         },
+    ///         |r: &String| p::ret(r).get(),
+    ///         |e| p::error(e).get(),
+    ///     )
+    /// }
+    /// # assert!(answer("?".into()).is_ok());
+    /// ```
     agent: Agent;
+
+    /// A judgement of an answer. Span type `EVALUATOR`.
+    ///
+    /// Before:
+    ///
+    /// ```
+    /// use spanwright::evaluator;
+    ///
+    /// #[evaluator(redact(answer), capture = "full")]
+    /// fn judge(answer: &str) -> bool {
+    ///     answer.is_empty()
+    /// }
+    /// # assert!(judge(""));
+    /// ```
+    ///
+    /// After:
+    ///
+    /// ```
+    /// # use spanwright::__private as p;
+    /// fn judge(answer: &str) -> bool {
+    ///     p::call(
+    ///         {
+    ///             static __SITE: p::Callsite = p::Callsite::new("judge", p::Kind::Evaluator, &["answer"])
+    ///                 .inputs(p::Level::Full)
+    ///                 .output(p::Level::Full);
+    ///             __SITE.start(&[__SITE.redacted("answer").get()])
+    ///         },
+    ///         move || -> bool { answer.is_empty() },
+    ///         |r| p::ret(r).get(),
+    ///     )
+    /// }
+    /// # assert!(judge(""));
+    /// ```
     evaluator: Evaluator;
 }

@@ -59,6 +59,11 @@ pub(crate) fn replace(current: Current) -> Current {
     CURRENT.try_with(|cell| cell.replace(current)).unwrap_or(Current::NONE)
 }
 
+/// Exchanges the thread's context with the one that is held; `false` at the end of a thread that has none any more.
+pub(crate) fn exchange(held: &mut Current) -> bool {
+    CURRENT.try_with(|cell| *held = cell.replace(*held)).is_ok()
+}
+
 /// Restores the former context when it goes.
 #[must_use = "the context is left as soon as the guard is dropped"]
 pub(crate) struct Entered {

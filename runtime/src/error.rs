@@ -65,12 +65,6 @@ impl Error {
         Self { inner: Arc::new(Inner { kind, message: message.into(), cause: Some(cause.into()) }) }
     }
 
-    /// This error as the cause of a failed outer operation; the kind stays.
-    #[cold]
-    pub(crate) fn context(self, message: impl Into<String>) -> Self {
-        Self::because(self.inner.kind, message, self)
-    }
-
     /// A setting cannot be used.
     pub fn is_config(&self) -> bool {
         self.inner.kind == Kind::Config
@@ -145,7 +139,7 @@ mod tests {
     #[test]
     fn the_chain_prints_outermost_first() {
         let inner = Error::because(Kind::Store, "open the store", std::io::Error::other("disk full"));
-        let outer = inner.context("start tracing");
+        let outer = Error::because(Kind::Store, "start tracing", inner);
         assert_eq!(outer.to_string(), "start tracing");
         assert_eq!(format!("{outer:#}"), "start tracing: open the store: disk full");
         assert!(outer.is_store() && !outer.is_config());

@@ -74,6 +74,8 @@ pub use future::{spawn, spawn_blocking};
 pub use id::{ParseIdError, SpanId, TraceId};
 pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
+#[cfg(all(feature = "store", not(loom)))]
+pub use pipeline::{Recovered, recover};
 pub use session::{SessionContext, current_session, session_context};
 pub use span::{Handle, handle};
 pub use spanwright_macros::{agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, tool, workflow};

@@ -18,8 +18,13 @@ use crate::recorder::{self, Recorder};
 #[cfg(feature = "store")]
 use crate::store::Store;
 
+#[cfg(all(feature = "store", not(loom)))]
+mod recovery;
 #[cfg(feature = "store")]
 mod stored;
+
+#[cfg(all(feature = "store", not(loom)))]
+pub use recovery::{Recovered, recover};
 
 /// Starts tracing as the environment and `spanwright.toml` configure it.
 ///
@@ -232,6 +237,8 @@ pub struct FlushReport {
     pub rejected: u64,
     /// Spans that could not be recorded since the process started.
     pub lost: u64,
+    /// Chunks taken from the heap since the process started: what stood in them would not have survived a crash.
+    pub heap_chunks: u64,
 }
 
 impl Guard {
@@ -307,6 +314,7 @@ impl Running {
             is_stored: report.refused.is_none() && report.tally.waiting == 0 && !report.is_late,
             stored: report.tally.stored,
             lost: losses.spans + losses.ends,
+            heap_chunks: self.recorder.chunks().heap_chunks(),
             is_delivered: true,
             ..FlushReport::default()
         };

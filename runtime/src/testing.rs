@@ -72,8 +72,17 @@ impl Recording {
         Self::with(Policy::default(), ratio)
     }
 
+    /// A recording without room for a single span: what a program meets when tracing is overloaded.
+    pub fn without_room() -> Self {
+        Self::with_chunks(Chunks::with_slots(0, 0), Policy::default(), 1.0)
+    }
+
     fn with(policy: Policy, ratio: f64) -> Self {
-        let recorder = Recorder::start(Chunks::with_slots(256, 8), policy, ratio);
+        Self::with_chunks(Chunks::with_slots(256, 8), policy, ratio)
+    }
+
+    fn with_chunks(chunks: Chunks, policy: Policy, ratio: f64) -> Self {
+        let recorder = Recorder::start(chunks, policy, ratio);
         let kept = Kept::default();
         let collector = Mutex::new(Collector::new(recorder, Box::new(kept.clone())));
         Self { recorder, collector, kept }
@@ -120,6 +129,11 @@ impl Recording {
     /// Everything recorded as indented text, two spaces a level, without ids and times.
     pub fn tree(&self) -> String {
         tree::render(&self.spans(), Style::redacted())
+    }
+
+    /// How many spans there was no room for.
+    pub fn dropped_spans(&self) -> u64 {
+        self.recorder.chunks().losses().spans
     }
 
     /// How many spans have started and not ended.

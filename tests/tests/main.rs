@@ -11,3 +11,4 @@ mod mlflow_content;
 mod mlflow_faults;
 mod mlflow_runs;
 mod shapes;
+mod unchanged;

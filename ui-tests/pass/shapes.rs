@@ -1,11 +1,13 @@
 //! Every shape of function, plain: two parameters and no arguments.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
-use futures::future::{BoxFuture, LocalBoxFuture};
+use futures::future::{BoxFuture, FutureExt, LocalBoxFuture};
 use futures::stream::{self, BoxStream, LocalBoxStream, Stream, StreamExt};
 use spanwright::node;
+use spanwright::testing::Recording;
 
 #[node]
 fn sync(a: String, b: u32) -> Result<String, String> {
@@ -162,6 +164,15 @@ async fn async_never(a: String, b: u32) -> ! {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    // Once with nothing installed, once recorded.
+    work().await;
+    let recording = Recording::new();
+    recording.scope(work()).await;
+    assert!(recording.spans().len() > 20);
+    assert_eq!(recording.open_spans(), 0);
+}
+
+async fn work() {
     let a = || "a".to_owned();
     let all = ["a".to_owned(), "1".to_owned()];
     assert_eq!(sync(a(), 1).unwrap(), "a1");
@@ -193,5 +204,5 @@ async fn main() {
     assert_eq!(opaque(a(), 1).clone().collect::<Vec<_>>(), all);
     unit(a(), 1);
     assert!(std::panic::catch_unwind(|| never(a(), 1)).is_err());
-    assert!(tokio::spawn(async_never(a(), 1)).await.is_err());
+    assert!(AssertUnwindSafe(async_never(a(), 1)).catch_unwind().await.is_err());
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde::Serialize;
+use spanwright::testing::Recording;
 use spanwright::{agent, delegate, evaluator, llm, node, retriever, scheduled, tool, workflow};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -20,7 +21,7 @@ struct State {
     note: Option<String>,
 }
 
-struct NotSerialize(u32);
+struct NotSerialize(#[allow(dead_code)] u32);
 
 #[node]
 fn generic<T: Clone, const N: usize>(items: [T; N], pick: usize) -> T
@@ -142,7 +143,7 @@ fn returns_nothing(n: u32) {
     if n == 0 {
         return;
     }
-    drop(n)
+    drop(vec![n]);
 }
 
 #[node]
@@ -270,6 +271,11 @@ trait Step {
     }
 
     #[evaluator]
+    async fn defaulted_async_fn(&self, n: u32) -> Option<Self::Output> {
+        (n > 0).then(|| self.declared(n))
+    }
+
+    #[evaluator]
     fn defaulted_async(&self, n: u32) -> impl Future<Output = u32> + Send {
         async move { n * Self::FACTOR }
     }
@@ -340,6 +346,15 @@ async fn hand_over<'a>(task: &'a str, to: &'a str) -> &'a str {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    // Once with nothing installed, once recorded.
+    work().await;
+    let recording = Recording::new();
+    recording.scope(work()).await;
+    assert!(recording.spans().len() > 20);
+    assert_eq!(recording.open_spans(), 0);
+}
+
+async fn work() {
     let mut state = State::default();
     assert_eq!(generic(["a", "b"], 1), "b");
     assert_eq!(generic_async(1).await, [1]);
@@ -377,6 +392,7 @@ async fn main() {
     assert_eq!(service.borrowed_stream("t").collect::<Vec<_>>().await, ["sxy", "t"]);
     assert_eq!(service.borrowed_future("t").await, 4);
     assert_eq!(service.declared(1) + service.defaulted(1) + service.defaulted_async(1).await, 7);
+    assert_eq!(service.defaulted_async_fn(1).await, Some(3));
     assert_eq!(service.twice("?").await.unwrap(), "sxy:?sxy:?");
     assert_eq!(service.stream("?".into()).await.unwrap().count().await, 2);
     assert_eq!(Pin::new(&mut service).pinned_self(), 3);

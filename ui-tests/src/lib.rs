@@ -48,17 +48,36 @@ fn items(list: &[Item], found: &mut Vec<Annotated>) {
                 });
                 items(&nested.collect::<Vec<_>>(), found);
             }
-            Item::Mod(module) => items(module.content.as_ref().map_or(&[], |(_, items)| items), found),
-            Item::Impl(block) => block.items.iter().for_each(|item| {
-                if let ImplItem::Fn(method) = item {
-                    expand(&method.attrs, &method.sig.ident, method, Place::Impl, found);
+            Item::Mod(module) => {
+                expand(&module.attrs, &module.ident, module, Place::Module, found);
+                items(module.content.as_ref().map_or(&[], |(_, items)| items), found);
+            }
+            Item::Struct(item) => expand(&item.attrs, &item.ident, item, Place::Module, found),
+            Item::Enum(item) => expand(&item.attrs, &item.ident, item, Place::Module, found),
+            Item::Const(item) => expand(&item.attrs, &item.ident, item, Place::Module, found),
+            Item::Impl(block) => {
+                expand(&block.attrs, &syn::parse_quote!(implementation), block, Place::Module, found);
+                for item in &block.items {
+                    if let ImplItem::Fn(method) = item {
+                        expand(&method.attrs, &method.sig.ident, method, Place::Trait, found);
+                    }
                 }
-            }),
-            Item::Trait(block) => block.items.iter().for_each(|item| {
-                if let TraitItem::Fn(method) = item {
-                    expand(&method.attrs, &method.sig.ident, method, Place::Impl, found);
+            }
+            Item::Trait(block) => {
+                expand(&block.attrs, &block.ident, block, Place::Module, found);
+                for item in &block.items {
+                    if let TraitItem::Fn(method) = item {
+                        expand(&method.attrs, &method.sig.ident, method, Place::Trait, found);
+                    }
                 }
-            }),
+            }
+            Item::ForeignMod(block) => {
+                for item in &block.items {
+                    if let syn::ForeignItem::Fn(function) = item {
+                        expand(&function.attrs, &function.sig.ident, function, Place::Foreign, found);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -67,8 +86,9 @@ fn items(list: &[Item], found: &mut Vec<Annotated>) {
 #[derive(Clone, Copy)]
 enum Place {
     Module,
-    /// A method may say `self`, which only stands in an `impl`.
-    Impl,
+    /// Where a function may say `self` and may have no body.
+    Trait,
+    Foreign,
 }
 
 fn expand(attrs: &[Attribute], name: &syn::Ident, item: &impl ToTokens, place: Place, found: &mut Vec<Annotated>) {
@@ -86,19 +106,19 @@ fn expand(attrs: &[Attribute], name: &syn::Ident, item: &impl ToTokens, place: P
 }
 
 fn print(tokens: TokenStream, place: Place) -> String {
-    let file: File = match place {
-        Place::Module => syn::parse2(tokens),
-        Place::Impl => syn::parse2(quote::quote!(impl Type { #tokens })),
-    }
-    .expect("an expansion is valid Rust");
+    let file = match place {
+        Place::Module => tokens,
+        Place::Trait => quote::quote!(trait Place { #tokens }),
+        Place::Foreign => quote::quote!(unsafe extern "C" { #tokens }),
+    };
+    let file: File = syn::parse2(file).expect("an expansion is valid Rust");
     let text = prettyplease::unparse(&file);
     match place {
         Place::Module => text,
-        Place::Impl => text
-            .trim_start_matches("impl Type {\n")
-            .trim_end_matches("}\n")
-            .lines()
-            .map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line)))
-            .collect(),
+        Place::Trait | Place::Foreign => {
+            let lines: Vec<_> = text.lines().collect();
+            let inner = lines.get(1..lines.len() - 1).unwrap_or_default();
+            inner.iter().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect()
+        }
     }
 }

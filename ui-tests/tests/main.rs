@@ -1,5 +1,17 @@
-//! Tests.
+//! What the attributes accept, refuse and become.
+//!
+//! `TRYBUILD=overwrite` writes the messages anew, `INSTA_UPDATE=always` the expansions; both are then read in the diff.
+
+mod budget;
+mod expansion;
+mod positions;
+
 #[test]
-fn show() {
-    println!("{}", spanwright_ui_tests::expansions(include_str!("../pass/shapes.rs")));
+fn accepted() {
+    trybuild::TestCases::new().pass("pass/*.rs");
+}
+
+#[test]
+fn refused() {
+    trybuild::TestCases::new().compile_fail("fail/*/*.rs");
 }

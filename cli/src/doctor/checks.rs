@@ -1,6 +1,6 @@
 //! The checks, in the order in which they build on each other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spanwright::config::{Destination, Experiment, StorePlace};
@@ -44,7 +44,11 @@ pub fn store(place: &Place) -> (Vec<Check>, Option<Statistics>) {
         return (vec![off], None);
     }
     match place.store() {
-        Ok(Some(store)) => stored(&store),
+        Ok(Some(store)) => {
+            let (mut checks, statistics) = stored(&store);
+            checks.extend(store.folder().map(|folder| chunks(place, folder)));
+            (checks, statistics)
+        }
         Ok(None) => {
             let folder = place.folder().unwrap_or_default();
             (vec![Check::ok(NAME, format!("none yet; the first traced program makes {}", folder.display()))], None)
@@ -91,6 +95,39 @@ fn stored(store: &Store) -> (Vec<Check>, Option<Statistics>) {
         ));
     }
     (checks, Some(statistics))
+}
+
+/// Whether a program traced here would have its spans in files until they are in the store.
+fn chunks(place: &Place, folder: &Path) -> Check {
+    const NAME: &str = "chunks";
+    const LOSS: &str = "what has not reached the store goes with a program that is killed";
+    let Some(chunks) = place.chunks(folder) else {
+        return Check::warning(NAME, format!("SPANWRIGHT_CHUNKS=heap: {LOSS}"), "unset it to keep them in files");
+    };
+    let tracing = place.traced(folder);
+    let ours = format!("pid {}", std::process::id());
+    let is_ours = |process: &PathBuf| {
+        std::fs::read_to_string(process.join("lease")).is_ok_and(|lease| lease.lines().any(|line| line == ours))
+    };
+    let mapped = entries(&chunks).find(is_ours).map_or(0, |process| {
+        entries(&process).filter(|file| file.extension().is_some_and(|extension| extension == "chunk")).count()
+    });
+    drop(tracing);
+    if mapped > 0 {
+        return Check::ok(
+            NAME,
+            format!("in mapped files below {}: they outlive a program that is killed", chunks.display()),
+        );
+    }
+    Check::warning(
+        NAME,
+        format!("on the heap, {} takes no mapped files: {LOSS}", chunks.display()),
+        "set SPANWRIGHT_CHUNKS to a folder on ext4, xfs or tmpfs",
+    )
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// What waits, for each destination.

@@ -89,6 +89,7 @@ pub(crate) struct Llm {
 
 /// The arguments of one attribute.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(crate) enum Args {
     Workflow(Workflow),
     Scheduled(Scheduled),
@@ -200,7 +201,10 @@ fn known(kind: Kind, written: &[NestedMeta], mistakes: &mut Mistakes) -> Vec<Nes
         } else if seen.contains(&key) {
             mistakes.push(err!(path, "`{key}` is given twice: keep one of them"));
         } else if let NestedMeta::NameValueInvalidExpr(meta) = argument {
-            mistakes.push(err!(meta.value, "`{key}` takes an expression"));
+            mistakes.push(match meta.value.is_empty() {
+                true => err!(path, "`{key}` has nothing after its `=`: give it a value, or leave it out"),
+                false => err!(meta.value, "`{key}` takes an expression"),
+            });
         } else {
             known.push(argument.clone());
         }

@@ -76,7 +76,7 @@ fn track_caller(input: &Input) -> Mistakes {
     let tracked = input.item.attrs.iter().find(|attr| attr.path().is_ident("track_caller"));
     match tracked {
         Some(attr) if input.item.sig.asyncness.is_none() => vec![err!(
-            attr,
+            attr.path(),
             "`#[track_caller]` would report {} instead of the caller: remove one of the two",
             input.kind
         )],

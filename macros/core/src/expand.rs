@@ -5,6 +5,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprReference, Token, Type};
 
 use crate::kind::Kind;
@@ -251,9 +252,13 @@ impl Emit<'_> {
     fn hint(&self, returned: &Shaped) -> TokenStream {
         match (&returned.what, &returned.ty) {
             (Returned::Never, _) | (_, Type::Infer(_)) => TokenStream::new(),
-            (_, ty) => hidden!(
-                if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
-            ),
+            (_, ty) => {
+                // At the return type, to which rustc then points.
+                let at = self.plan.return_span.resolved_at(Span::mixed_site());
+                quote_spanned!(at=>
+                    if let ::core::option::Option::Some(r) = ::core::option::Option::None::<#ty> { return r; }
+                )
+            }
         }
     }
 
@@ -311,7 +316,10 @@ impl Emit<'_> {
 fn view(on: &TokenStream, Captured { ident, name, view, .. }: &Captured) -> TokenStream {
     match view {
         View::Value => hidden!(#on arg(&#ident).get()),
-        View::Debug => hidden!(#on debug(&#ident).get()),
+        View::Debug => {
+            let at = ident.span().resolved_at(Span::mixed_site());
+            quote_spanned!(at=> #on debug(&#ident).get())
+        }
         View::Redacted => hidden!(#on redacted(#name).get()),
     }
 }
@@ -340,9 +348,9 @@ fn method(name: &FactName) -> (&'static str, Option<&syn::LitStr>) {
     }
 }
 
-/// `&expr`, with parentheses where its operators need them.
+/// `&expr`, with parentheses where its operators need them; all of it at the expression, where a missing trait is to be reported.
 fn borrowed(expr: &Expr) -> Expr {
-    let and_token = Token![&](Span::mixed_site());
+    let and_token = Token![&](expr.span());
     Expr::Reference(ExprReference {
         attrs: Vec::<Attribute>::new(),
         and_token,

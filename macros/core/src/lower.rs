@@ -51,13 +51,16 @@ fn captured(common: &Common, item: &Item) -> Vec<Captured> {
             _ => None,
         })
         .filter(|(ident, _)| !plain(ident).starts_with('_') && !names(&common.skip).contains(ident))
-        .map(|(ident, cfg)| {
-            let view = if names(&common.redact).contains(&ident) {
-                View::Redacted
-            } else if names(&common.debug).contains(&ident) {
-                View::Debug
-            } else {
-                View::Value
+        .map(|(mut ident, cfg)| {
+            let shown = names(&common.debug).iter().find(|shown| **shown == ident);
+            let view = match shown {
+                Some(shown) => {
+                    // A type without `Debug` is to be reported where `Debug` was asked for.
+                    ident.set_span(ident.span().located_at(shown.span()));
+                    View::Debug
+                }
+                None if names(&common.redact).contains(&ident) => View::Redacted,
+                None => View::Value,
             };
             Captured { name: plain(&ident), ident, view, cfg }
         })

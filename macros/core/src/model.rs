@@ -241,7 +241,7 @@ pub enum Returned {
         /// How it is held.
         hold: Hold,
         /// What it yields.
-        item: Type,
+        item: Box<Type>,
     },
     /// A `Result` of a future or stream.
     Fallible(Box<Shaped>),

@@ -62,7 +62,7 @@ fn named(ty: &Type, wanted: Returns) -> Returned {
     match wanted {
         Returns::Value => Returned::Value { checked: false },
         Returns::Future => Returned::Future { hold, output: shaped(None) },
-        Returns::Stream => Returned::Stream { hold, item: parse_quote!(_) },
+        Returns::Stream => Returned::Stream { hold, item: Box::new(parse_quote!(_)) },
     }
 }
 
@@ -75,7 +75,8 @@ fn boxed(path: &TypePath) -> Option<Returned> {
             Some(Returned::Future { hold: Hold::Pin, output: shaped(types(last).last()) })
         }
         "BoxStream" | "LocalBoxStream" => {
-            Some(Returned::Stream { hold: Hold::Pin, item: without_impl(types(last).last()?.clone()) })
+            let item = Box::new(without_impl(types(last).last()?.clone()));
+            Some(Returned::Stream { hold: Hold::Pin, item })
         }
         "Box" => in_box(last, Hold::Box),
         "Pin" => match types(last).next()? {
@@ -130,7 +131,7 @@ fn traced(bounds: &Punctuated<TypeParamBound, Token![+]>, hold: Hold) -> Option<
     }
     let stream = bound(bounds, "Stream")?;
     let item = associated(stream, "Item").cloned().map_or_else(|| parse_quote!(_), without_impl);
-    Some(Returned::Stream { hold, item })
+    Some(Returned::Stream { hold, item: Box::new(item) })
 }
 
 fn shaped(ty: Option<&Type>) -> Box<Shaped> {
@@ -218,5 +219,78 @@ fn erase_arguments(segment: &mut PathSegment) {
             }
         }
         PathArguments::None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::Signature;
+
+    use super::*;
+
+    fn describe(Shaped { ty, what }: &Shaped) -> String {
+        let ty = ty.to_token_stream().to_string().replace(' ', "");
+        match what {
+            Returned::Value { checked: true } => ty,
+            Returned::Value { checked: false } => format!("unchecked {ty}"),
+            Returned::Opaque => "opaque".to_owned(),
+            Returned::Never => "never".to_owned(),
+            Returned::Future { hold, output } => format!("{hold:?} future of {}", describe(output)),
+            Returned::Stream { hold, item } => format!("{hold:?} stream of {}", item.to_token_stream()),
+            Returned::Fallible(good) => format!("result of {}", describe(good)),
+        }
+    }
+
+    #[track_caller]
+    fn check(returned: &str, wanted: Option<Returns>, expected: &str) {
+        let sig: Signature = syn::parse_str(&format!("fn f() {returned}")).expect("a signature");
+        assert_eq!(describe(&of(&sig, wanted).returned), expected, "{returned}");
+    }
+
+    #[test]
+    fn the_signature_shows_futures_and_streams() {
+        for (returned, expected) in [
+            ("", "()"),
+            ("-> Vec<u8>", "Vec<u8>"),
+            ("-> !", "never"),
+            ("-> impl Iterator<Item = u8>", "opaque"),
+            ("-> impl Serialize + Debug", "_"),
+            ("-> Result<impl Debug, E>", "Result<_,E>"),
+            ("-> Box<dyn Fn(u8) -> impl Debug>", "Box<dynFn(u8)->_>"),
+            ("-> impl Future<Output = u8>", "Bare future of u8"),
+            ("-> impl std::future::Future<Output = impl Debug> + Send + 'a", "Bare future of opaque"),
+            ("-> impl Future", "Bare future of _"),
+            ("-> impl Future<Output = u8> + Clone", "opaque"),
+            ("-> Pin<Box<dyn Future<Output = u8> + Send + 'a>>", "Pin future of u8"),
+            ("-> std::pin::Pin<std::boxed::Box<impl Stream<Item = u8>>>", "Pin stream of u8"),
+            ("-> Box<dyn Future<Output = u8> + Unpin>", "Box future of u8"),
+            ("-> BoxFuture<'a, Result<u8, E>>", "Pin future of Result<u8,E>"),
+            ("-> LocalBoxFuture<'static, u8>", "Pin future of u8"),
+            ("-> impl Stream<Item = u8>", "Bare stream of u8"),
+            ("-> futures::stream::BoxStream<'a, u8>", "Pin stream of u8"),
+            ("-> LocalBoxStream<'a, u8>", "Pin stream of u8"),
+            ("-> io::Result<BoxStream<'a, u8>>", "result of Pin stream of u8"),
+            ("-> Result<impl Future<Output = u8>, E>", "result of Bare future of u8"),
+            ("-> BoxFuture<'a, Result<BoxStream<'a, u8>, E>>", "Pin future of result of Pin stream of u8"),
+            ("-> Option<BoxFuture<'a, u8>>", "Option<BoxFuture<'a,u8>>"),
+        ] {
+            check(returned, None, expected);
+        }
+    }
+
+    #[test]
+    fn returns_says_what_the_signature_does_not() {
+        for (returned, wanted, expected) in [
+            ("-> Later<u8>", Returns::Future, "Pin future of _"),
+            ("-> Many<u8>", Returns::Stream, "Pin stream of _"),
+            ("-> impl Later", Returns::Future, "Bare future of _"),
+            ("-> Result<Many<u8>, E>", Returns::Stream, "result of Pin stream of _"),
+            ("-> MyResult", Returns::Future, "Pin future of _"),
+            ("-> BoxFuture<'a, u8>", Returns::Future, "Pin future of u8"),
+            ("-> BoxFuture<'a, u8>", Returns::Value, "unchecked BoxFuture<'a,u8>"),
+        ] {
+            check(returned, Some(wanted), expected);
+        }
     }
 }

@@ -45,7 +45,7 @@ pub fn arg<T: ?Sized>(value: &T) -> Arg<'_, T> {
 }
 
 /// `value`, captured by its `Debug`.
-pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> Shown<'_, T> {
+pub fn debug<T: ?Sized>(value: &T) -> Shown<'_, T> {
     Shown(value)
 }
 
@@ -104,9 +104,12 @@ impl<T: ?Sized> Named<T> {
     }
 }
 
-impl<T: fmt::Debug + ?Sized> Shown<'_, T> {
+impl<T: ?Sized> Shown<'_, T> {
     /// Captures the `Debug` text.
-    pub fn get(&self) -> &dyn Value {
+    pub fn get(&self) -> &dyn Value
+    where
+        T: fmt::Debug,
+    {
         self
     }
 }

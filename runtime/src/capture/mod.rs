@@ -118,11 +118,25 @@ fn state_keys(out: &mut Vec<u8>, names: &[&'static str], values: &[&dyn Value], 
 
 /// Writes one captured value, read by [`tape::output`] or [`tape::attribute`]. Nothing is written at [`Capture::None`].
 pub(crate) fn value(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy) {
-    let level = level.min(policy.cap);
-    let next = match level {
-        Capture::None => return,
-        Capture::Keys => Next::Shape,
-        Capture::Preview | Capture::Full => Next::Whole,
+    payload(out, value, level.min(policy.cap), policy, None);
+}
+
+/// Writes the value of an attribute, in full; it is redacted if its name falls under a rule.
+pub(crate) fn named(out: &mut Vec<u8>, name: &str, value: &dyn Value, policy: &Policy) {
+    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of(name));
+}
+
+/// Writes a value that is a measure and no content, such as an exit code: the cap of the policy does not hold for it.
+pub(crate) fn fact(out: &mut Vec<u8>, value: &dyn Value, policy: &Policy) {
+    payload(out, value, Capture::Full, policy, None);
+}
+
+fn payload(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy, rule: Option<&str>) {
+    let next = match (level, rule) {
+        (Capture::None, _) => return,
+        (_, Some(rule)) => Next::Secret(rule),
+        (Capture::Keys, None) => Next::Shape,
+        (Capture::Preview | Capture::Full, None) => Next::Whole,
     };
     let limit = policy.limit(level);
     tape::put_number(out, tag::LIMIT, limit as u64);
@@ -179,13 +193,4 @@ fn write<'w>(out: &'w mut Vec<u8>, value: &dyn Value, limit: usize, next: Next<'
             }
         }
     }
-}
-
-/// Writes what the program itself chose to say under a name, read by [`tape::attribute`] or [`tape::output`]: whole, whatever the cap,
-/// and redacted where its name says so.
-pub(crate) fn named(out: &mut Vec<u8>, name: &str, named: &dyn Value, policy: &Policy) {
-    let limit = policy.limit(Capture::Full);
-    tape::put_number(out, tag::LIMIT, limit as u64);
-    let next = policy.rules.of(name).map_or(Next::Whole, Next::Secret);
-    write(out, named, limit, next, policy);
 }

@@ -25,7 +25,6 @@ const DESTINATION: &str = "destination ";
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    process: u64,
     next: AtomicU32,
     /// Locked for as long as the folder is ours.
     _lease: File,
@@ -44,12 +43,7 @@ impl Folder {
         if let Some(destination) = destination {
             writeln!(lease, "{DESTINATION}{destination}")?;
         }
-        Ok(Self { path, process, next: AtomicU32::new(0), _lease: lease })
-    }
-
-    /// The process this folder belongs to.
-    pub(crate) fn process(&self) -> u64 {
-        self.process
+        Ok(Self { path, next: AtomicU32::new(0), _lease: lease })
     }
 
     /// Makes a chunk file of so many words and maps it.

@@ -1,11 +1,10 @@
 //! Tracing into the store, and from there to a server.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::collector::{Assembly, Collector};
-use crate::config::{ChunkPlace, Destination, StorePlace};
+use crate::collector::Collector;
+use crate::config::{Config, Destination, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::id::next_span_id;
@@ -15,7 +14,9 @@ use crate::store::{self, Limits, ProcessId, Store};
 use super::{Parts, Running};
 
 #[cfg(not(loom))]
-use crate::chunk::folder::{Abandoned, Folder};
+use super::recovery::chunk_root;
+#[cfg(not(loom))]
+use crate::chunk::folder::Folder;
 
 /// How often old traces are looked for.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
@@ -41,17 +42,14 @@ impl Parts {
             #[cfg(feature = "mlflow")]
             exporter: exporter.clone(),
         };
-        let mut heir = sink.clone();
+        let heir = sink.clone();
         let mut collector = Collector::new(recorder, Box::new(sink));
-        let root = store.folder().map(Path::to_owned);
         #[cfg(not(loom))]
-        if let Some(root) = &root {
-            self.map_chunks(&mut collector, root, process, destination.as_deref());
-        }
+        self.map_chunks(&mut collector, &store, process, destination.as_deref());
+        let config = self.config.clone();
         let mut running = self.run(recorder, collector, move || {
-            if let Some(root) = &root {
-                heir.recover(root);
-            }
+            #[cfg(not(loom))]
+            take_over(&heir, &config);
         })?;
         running.store = Some(store);
         #[cfg(feature = "mlflow")]
@@ -91,13 +89,10 @@ impl Parts {
 
     /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
     #[cfg(not(loom))]
-    fn map_chunks(&self, collector: &mut Collector, root: &Path, process: ProcessId, destination: Option<&str>) {
-        let place = match &self.config.chunks.value {
-            ChunkPlace::Store => root,
-            ChunkPlace::At(folder) => folder,
-            ChunkPlace::Heap => return,
-        };
-        if let Ok(folder) = Folder::create(place, process.0, destination) {
+    fn map_chunks(&self, collector: &mut Collector, store: &Store, process: ProcessId, destination: Option<&str>) {
+        let folder =
+            chunk_root(store, &self.config).and_then(|root| Folder::create(&root, process.0, destination).ok());
+        if let Some(folder) = folder {
             // A folder without a mapped chunk still is this process's sign of life.
             let _ = collector.map_chunks_in(folder);
         }
@@ -149,30 +144,18 @@ impl Kept {
             Err(error) => self.diagnostics.say(format!("cannot remove old traces from the store: {error:#}")),
         }
     }
+}
 
-    /// Takes over what processes that died left behind.
-    fn recover(&mut self, root: &Path) {
-        #[cfg(not(loom))]
-        for abandoned in Abandoned::all(root) {
-            let process = ProcessId(abandoned.process());
-            if let Err(error) = self.take_over(&abandoned, process) {
-                self.diagnostics.say(format!("spans of a process that died stay in their chunks for now: {error:#}"));
-                continue;
-            }
-            abandoned.remove();
-        }
-        self.wake_exporter();
+/// Takes over from processes that died, on the collector's thread, before it does anything else.
+#[cfg(not(loom))]
+fn take_over(heir: &Kept, config: &Config) {
+    let recovered = super::recover(&heir.store, config);
+    if recovered.unread_chunks > 0 {
+        let chunks = recovered.unread_chunks;
+        heir.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
     }
-
-    #[cfg(not(loom))]
-    fn take_over(&self, abandoned: &Abandoned, process: ProcessId) -> Result<(), Error> {
-        let mut assembly = Assembly::default();
-        assembly.resume(self.store.callsites_of(process)?, self.store.open_spans_of(process)?);
-        let unread = abandoned.read(|entry| assembly.take(entry));
-        if unread > 0 {
-            self.diagnostics.say(format!("{unread} chunks of a process that died could not be read to their end"));
-        }
-        self.store.append(&assembly.close_all(), process, abandoned.destination().as_deref())?;
-        self.store.forget_process(process)
+    for problem in recovered.problems {
+        heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));
     }
+    heir.wake_exporter();
 }

@@ -72,7 +72,7 @@ impl Handle {
 
     /// Logs a metric of the trace's run at a step.
     pub fn metric_at(self, key: &str, value: f64, step: i64) {
-        self.write(NoteKind::RunMetric, key, |out, policy| capture::named(out, "", &(value, step), policy));
+        self.write(NoteKind::RunMetric, key, |out, policy| capture::fact(out, &(value, step), policy));
     }
 
     /// Sets a tag of the trace's run.

@@ -226,6 +226,21 @@ impl Span {
         }
     }
 
+    /// Enters the span's context until the span itself is dropped: for a struct that drops its other fields before the span. The
+    /// former context takes the place of the span's own, so that it costs a future no room.
+    pub(crate) fn enter_until_dropped(&mut self) {
+        if self.recorder.is_some() && self.exchange_context() {
+            self.site = &LEAVING;
+        }
+    }
+
+    fn exchange_context(&mut self) -> bool {
+        let mut held = Current { recorder: self.recorder, trace: self.trace, span: self.id };
+        let exchanged = context::exchange(&mut held);
+        (self.recorder, self.trace, self.id) = (held.recorder, held.trace, held.span);
+        exchanged
+    }
+
     /// Ends the span of a call that panicked.
     #[cold]
     pub(crate) fn finish_panicked(&mut self, payload: &(dyn Any + Send)) {
@@ -252,8 +267,14 @@ impl Span {
     }
 }
 
+/// Stands for the site of a span whose own context is the thread's, while the span keeps the former one.
+static LEAVING: Callsite = Callsite::new("", Kind::Node, &[]);
+
 impl Drop for Span {
     fn drop(&mut self) {
+        if std::ptr::eq(self.site, &LEAVING) {
+            self.exchange_context();
+        }
         if self.is_recorded() {
             self.finish_cancelled(false);
         }

@@ -1,7 +1,5 @@
 //! What generated code asks of its callsite, as methods: a path less for each captured value in every expansion.
 
-use std::fmt;
-
 use crate::callsite::Callsite;
 use crate::capture::{Arg, Redacted, Shown, Value, arg, debug, redacted};
 
@@ -22,7 +20,7 @@ impl Callsite {
 
     /// `value`, captured by its `Debug`: see [`debug`].
     #[inline]
-    pub fn debug<'a, T: fmt::Debug + ?Sized>(&self, value: &'a T) -> Shown<'a, T> {
+    pub fn debug<'a, T: ?Sized>(&self, value: &'a T) -> Shown<'a, T> {
         debug(value)
     }
 

@@ -25,7 +25,7 @@ impl Span {
     fn note_run(&self, recorder: &Recorder, run: &dyn SandboxOutcome) {
         let attribute = |key: &str, value: &dyn capture::Value| {
             self.note_with(NoteKind::DefaultAttribute, key, |out| {
-                capture::value(out, value, Level::Full, recorder.policy());
+                capture::fact(out, value, recorder.policy());
             });
         };
         attribute("sandbox.exit_code", &run.exit_code());
@@ -80,14 +80,14 @@ impl Span {
             self.note_plain(NoteKind::Model, "time_to_first_token_ns", &(time.as_nanos() as u64));
         }
         if let Some(tools) = model.tools() {
-            self.note_plain(NoteKind::Model, "tools", &tools);
+            self.note_with(NoteKind::Model, "tools", |out| capture::value(out, &tools, Level::Full, recorder.policy()));
         }
     }
 
-    /// Writes a value of our own, whole.
+    /// Writes a measure of our own, whatever the policy says of content.
     pub(super) fn note_plain(&self, kind: NoteKind, key: &str, value: &impl Serialize) {
         if let Some(recorder) = self.recorder() {
-            self.note_with(kind, key, |out| capture::value(out, value, Level::Full, recorder.policy()));
+            self.note_with(kind, key, |out| capture::fact(out, value, recorder.policy()));
         }
     }
 }

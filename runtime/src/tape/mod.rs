@@ -47,7 +47,9 @@ mod render;
 mod tests;
 
 pub(crate) use payload::{attribute, inputs, output, text};
-pub(crate) use render::{render, short_type_name};
+#[cfg(test)]
+pub(crate) use render::render;
+pub(crate) use render::short_type_name;
 
 /// The longest text or limit a tape can hold, in bytes: 256 MiB.
 pub(crate) const LONGEST: usize = (1 << 28) - 1;

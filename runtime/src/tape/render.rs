@@ -23,6 +23,7 @@ const LONGEST_KEY: usize = 256;
 const DEEPEST: usize = 122;
 
 /// The first value of `bytes` as JSON text of at most `limit` bytes; limits below 16 count as 16. Bytes that are no value are `null`.
+#[cfg(test)]
 pub(crate) fn render(bytes: &[u8], limit: usize) -> Json {
     let mut text = String::new();
     render_into(&mut text, &mut Cursor::new(bytes), limit);

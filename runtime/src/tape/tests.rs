@@ -44,8 +44,7 @@ proptest! {
 
 #[test]
 fn endless_nesting_neither_overflows_nor_doubles() {
-    for nested in
-        [vec![tag::LIST; 100_000], vec![tag::LIMIT, 0x00].repeat(100_000), [tag::MAP, tag::KEY_OF].repeat(50_000)]
+    for nested in [vec![tag::LIST; 100_000], [tag::LIMIT, 0x00].repeat(100_000), [tag::MAP, tag::KEY_OF].repeat(50_000)]
     {
         let json = render(&nested, 1 << 20);
         assert!(serde_json::from_str::<Value>(json.as_str()).is_ok(), "{json:?}");

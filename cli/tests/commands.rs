@@ -1,113 +1,11 @@
-//! The binary, run against stores made by hand.
-
-#![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+//! The binary without a server.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
-use spanwright::record::{Batch, Ending, ErrorFacts, ModelFacts, Source, SpanRecord, Usage, WorkflowFacts};
-use spanwright::store::{ProcessId, Store};
-use spanwright::{SpanId, TraceId};
-use tempfile::TempDir;
 
-/// 2026-11-20 23:49:06 UTC.
-const START: u64 = 1_795_218_546_000_000_000;
-const SERVER: &str = "http://127.0.0.1:9";
-
-/// A working folder with an empty environment but for `PATH`.
-struct Ground {
-    folder: TempDir,
-}
-
-impl Ground {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.folder.path().join(".spanwright")).unwrap()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwright"));
-        command.args(args).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
-        // A `.spanwright` above the temporary folder would be found otherwise.
-        command.env("HOME", self.folder.path());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        Run::of(self.command(args).output().unwrap())
-    }
-}
-
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
-    }
-}
-
-fn span(trace: u64, id: u64, parent: Option<u64>, name: &str, span_type: &str) -> SpanRecord {
-    SpanRecord {
-        trace_id: TraceId::from_halves(trace << 32, 7),
-        span_id: SpanId::from_u64(id),
-        parent_id: parent.map(SpanId::from_u64),
-        name: name.into(),
-        span_type: span_type.into(),
-        kind: "node".into(),
-        source: Source { function: name.into(), file: "main.rs".into(), line: 1 },
-        start_unix_ns: START + trace * 1_000_000_000 + id * 1_000_000,
-        end_unix_ns: START + trace * 1_000_000_000 + 500_000_000,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
-        inputs: None,
-        outputs: None,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
-    }
-}
-
-/// A workflow with a model call that used 30 tokens.
-fn workflow(trace: u64, name: &str) -> Vec<SpanRecord> {
-    let mut root = span(trace, 1, None, name, "WORKFLOW");
-    root.workflow = Some(Box::new(WorkflowFacts {
-        tags: vec![("workflow".into(), "planning".into())],
-        session: Some(format!("session-{trace}")),
-        ..WorkflowFacts::default()
-    }));
-    let mut model = span(trace, 3, Some(2), "llm", "LLM");
-    let usage = Usage { input: 20, output: 10, ..Usage::default() };
-    model.model = Some(ModelFacts { usage: Some(usage), ..ModelFacts::default() });
-    vec![root, span(trace, 2, Some(1), "plan", "CHAIN"), model]
-}
-
-fn keep(store: &Store, spans: Vec<SpanRecord>, destination: Option<&str>) {
-    let batch = Batch { finished: spans, ..Batch::default() };
-    store.append(&batch, ProcessId(1), destination).unwrap();
-}
-
-fn failing(trace: u64) -> Vec<SpanRecord> {
-    let mut spans = workflow(trace, "sad_workflow");
-    spans[0].ending = Ending::Error;
-    spans[0].error = Some(ErrorFacts { kind: "Error".into(), message: "no luck".into() });
-    spans
-}
+use crate::ground::{Ground, Run, SERVER, failing, keep, workflow};
 
 #[test]
 fn without_a_store_it_says_where_it_looked_and_what_to_do() {
@@ -303,9 +201,13 @@ fn push_without_a_server_or_without_traces_says_what_is_missing() {
     assert!(run.err.contains("mlflow server"), "{}", run.err);
 
     let configured =
-        Run::of(ground.command(&["push", "--to", "::"]).env("MLFLOW_TRACKING_URI", SERVER).output().unwrap());
+        Run::of(ground.command(&["push", "--to", "127.0.0.1:9"]).env("MLFLOW_TRACKING_URI", SERVER).output().unwrap());
     assert_eq!(configured.code, Some(1));
-    assert!(configured.err.contains("--to"), "never another server than the one that was named: {}", configured.err);
+    assert!(
+        configured.err.contains("given as --to") && configured.err.contains("http://"),
+        "never another server than the one that was named: {}",
+        configured.err
+    );
 
     let run = Ground::new().run(&["push", "--to", SERVER]);
     assert_eq!(run.code, Some(1));

@@ -1,0 +1,7 @@
+//! The binary as its users run it.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+
+mod commands;
+mod ground;
+mod server;

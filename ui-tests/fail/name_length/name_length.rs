@@ -1,0 +1,16 @@
+use spanwright::node;
+
+#[node(name = "")]
+fn empty() {}
+
+#[node(name = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
+fn long() {}
+
+#[node(span_type = "")]
+fn empty_type() {}
+
+fn main() {
+    empty();
+    long();
+    empty_type();
+}

@@ -1,0 +1,11 @@
+use spanwright::node;
+
+#[node(nmae = "collect", type = "CHAIN", handle = span)]
+fn collect(rows: &[u32]) -> usize {
+    span.set("rows", rows.len());
+    rows.len()
+}
+
+fn main() {
+    collect(&[1]);
+}
