@@ -149,6 +149,7 @@ impl Server {
     }
 
     /// A shared server is never dropped: a child of ours watches this process and stops the server when it is gone.
+    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     fn stop_with_this_process(&self) {
         let server = self.child.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id);
         let Some(server) = server else { return };

@@ -414,6 +414,7 @@ fn an_old_server_is_told_the_rest_and_never_sent_a_span_twice() {
     let workflow = root.workflow.as_mut().expect("a workflow");
     workflow.session = Some("s".into());
     workflow.tags = vec![("team".into(), "heat".into())];
+    root.inputs = Some(crate::delivery::json(r#"{"question":"why"}"#));
     let line = Line::to(&faulty.uri(), "any");
     line.put(&[trace.model_call("ask", 10, 3), root]);
     line.wait_until_delivered();
@@ -427,6 +428,7 @@ fn an_old_server_is_told_the_rest_and_never_sent_a_span_twice() {
     assert_eq!((&info["state"], &info["execution_duration"]), (&value!("OK"), &value!("0.500s")));
     assert_eq!(info["tags"], value!({"mlflow.traceName": "flow", "team": "heat"}));
     assert_eq!(info["trace_metadata"]["mlflow.trace.session"], "s");
+    assert_eq!(info["request_preview"], r#"{"question":"why"}"#);
     assert_eq!(
         info["trace_metadata"]["mlflow.trace.tokenUsage"],
         r#"{"input_tokens":10,"output_tokens":3,"total_tokens":13}"#

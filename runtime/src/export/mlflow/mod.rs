@@ -111,7 +111,7 @@ impl Mlflow {
             ("x-mlflow-experiment-id", experiment.to_owned()),
         ];
         headers.extend(run.map(|run| ("x-mlflow-run-id", run.to_owned())));
-        let request = Request { method: Method::POST, path: "/v1/traces".into(), headers, body, ..Request::default() };
+        let request = Request { method: Method::POST, path: "/v1/traces".into(), headers, body };
         self.http.send("send spans", request).await.map(drop)
     }
 
@@ -202,7 +202,6 @@ impl Mlflow {
             path: path.to_owned(),
             headers: vec![("content-type", "application/json".to_owned())],
             body: body.to_string().into_bytes(),
-            ..Request::default()
         };
         json_of(operation, &self.http.send(operation, request).await?)
     }

@@ -11,6 +11,9 @@ use crate::export::http::Failure;
 use crate::id::{SpanId, TraceId};
 use crate::record::{SpanRecord, Usage};
 
+/// Characters of a preview.
+const PREVIEW: usize = 1000;
+
 /// What StartTraceV3 says of a finished trace, for servers before 3.13.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceSummary {
@@ -41,7 +44,7 @@ impl TraceSummary {
         let start = spans.iter().map(|span| span.start_unix_ns).min().unwrap_or(root.start_unix_ns);
         let end = spans.iter().map(|span| span.end_unix_ns).max().unwrap_or(root.end_unix_ns);
         let millis = end.saturating_sub(start) / 1_000_000;
-        let info = json!({
+        let mut info = json!({
             "trace_id": format!("tr-{}", root.trace_id),
             "trace_location": { "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": experiment } },
             "request_time": rfc3339(start),
@@ -50,6 +53,12 @@ impl TraceSummary {
             "trace_metadata": metadata,
             "tags": tags,
         });
+        // Left out, they would be emptied.
+        for (key, value) in [("request_preview", &root.inputs), ("response_preview", &root.outputs)] {
+            if let Some(value) = value {
+                info[key] = bounded(value.as_str(), PREVIEW).into();
+            }
+        }
         Some(Self { info })
     }
 }
