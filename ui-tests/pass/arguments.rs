@@ -142,7 +142,9 @@ async fn main() {
     let recording = Recording::new();
     recording.scope(work()).await;
     let names: Vec<_> = recording.spans().into_iter().map(|span| span.name).collect();
-    for name in ["Optimize", "collect", "sandbox.execute", "shell", "delegation", "ask", "find", "silent", "acting", "judge"] {
+    for name in
+        ["Optimize", "collect", "sandbox.execute", "shell", "delegation", "ask", "find", "silent", "acting", "judge"]
+    {
         assert!(names.iter().any(|recorded| recorded == name), "{name} in {names:?}");
     }
 }

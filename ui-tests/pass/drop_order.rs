@@ -50,9 +50,11 @@ enum Mode {
     NeverPoll,
 }
 
+const ON_PURPOSE: &str = "on purpose";
+
 fn maybe_panic(mode: Mode) {
     if mode == Mode::Panic {
-        panic!("on purpose");
+        std::panic::panic_any(ON_PURPOSE);
     }
 }
 
@@ -226,14 +228,14 @@ fn drain(stream: impl Stream<Item = u32>, mode: Mode) {
 }
 
 macro_rules! both {
-    ($mode:expr, $shape:ident => $work:expr) => {{
+    ($mode:expr, $shape:ident => $($work:tt)+) => {{
         let plain = dropped(|| {
             use plain::*;
-            $work
+            $($work)+;
         });
         let annotated = dropped(|| {
             use annotated::*;
-            $work
+            $($work)+;
         });
         println!("{:<24}{}", stringify!($shape), plain.join(" "));
         assert_eq!(annotated, plain, "{}", stringify!($shape));
@@ -247,12 +249,12 @@ fn compare(mode: Mode) {
     both!(mode, patterns =>
         patterns(l("a"), pair("left", "right"), (l("b0"), l("b1")), l("c"), l("_"), mode));
     both!(mode, by_value => Service(l("self0"), l("self1")).by_value(l("a"), mode));
-    both!(mode, asynchronous => _ = drive(asynchronous(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
-    both!(mode, asynchronous_patterns => _ = drive(
+    both!(mode, asynchronous => let _ = drive(asynchronous(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
+    both!(mode, asynchronous_patterns => let _ = drive(
         asynchronous_patterns(l("a"), pair("left", "right"), l("_"), (l("b0"), l("b1")), mode), mode));
-    both!(mode, by_value_async => _ = drive(Service(l("self0"), l("self1")).by_value_async(l("a"), l("b"), mode), mode));
-    both!(mode, future => _ = drive(future(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
-    both!(mode, boxed => _ = drive(boxed(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
+    both!(mode, by_value_async => let _ = drive(Service(l("self0"), l("self1")).by_value_async(l("a"), l("b"), mode), mode));
+    both!(mode, future => let _ = drive(future(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
+    both!(mode, boxed => let _ = drive(boxed(l("a"), l("b"), pair("c0", "c1"), l("d"), mode), mode));
     both!(mode, streamed => drain(streamed(l("a"), l("b"), pair("c0", "c1"), mode), mode));
     both!(mode, boxed_stream => drain(boxed_stream(l("a"), l("b"), mode), mode));
     both!(mode, async_stream => match drive(async_stream(l("a"), l("b"), mode), mode) {
@@ -263,11 +265,18 @@ fn compare(mode: Mode) {
 }
 
 fn main() {
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|panic| {
+        if panic.payload().downcast_ref() != Some(&ON_PURPOSE) {
+            println!("{panic}");
+        }
+    }));
     let recording = Recording::new();
-    for (name, mode) in
-        [("finished", Mode::Finish), ("cancelled", Mode::Cancel), ("never polled", Mode::NeverPoll), ("panicked", Mode::Panic)]
-    {
+    for (name, mode) in [
+        ("finished", Mode::Finish),
+        ("cancelled", Mode::Cancel),
+        ("never polled", Mode::NeverPoll),
+        ("panicked", Mode::Panic),
+    ] {
         println!("-- {name}");
         compare(mode);
         recording.run(|| compare(mode));

@@ -54,7 +54,9 @@ fn future(span: u32, r: u32) -> impl ::core::future::Future<Output = u32> {
 
 #[::sw::llm(crate = ::sw, expected(Failure))]
 fn boxed(span: u32, r: u32) -> ::futures::future::BoxFuture<'static, ::core::result::Result<u32, Failure>> {
-    ::std::boxed::Box::pin(async move { if r == 0 { ::core::result::Result::Err(Failure) } else { ::core::result::Result::Ok(span + r) } })
+    ::std::boxed::Box::pin(async move {
+        if r == 0 { ::core::result::Result::Err(Failure) } else { ::core::result::Result::Ok(span + r) }
+    })
 }
 
 #[::sw::retriever(crate = ::sw)]

@@ -116,7 +116,11 @@ fn underscored(_guard: NotSerialize, mut count: u32) -> u32 {
 }
 
 #[node]
-fn conditional(#[cfg(any())] missing: u32, #[cfg(not(any()))] present: State, #[cfg(any())] (a, b): (u32, u32)) -> usize {
+fn conditional(
+    #[cfg(any())] missing: u32,
+    #[cfg(not(any()))] present: State,
+    #[cfg(any())] (a, b): (u32, u32),
+) -> usize {
     present.rows.len()
 }
 
@@ -227,7 +231,7 @@ impl Service {
     }
 
     #[agent]
-    fn borrowed_future(&self, suffix: &str) -> impl Future<Output = usize> + Send {
+    fn borrowed_future(&self, suffix: &str) -> impl Future<Output = usize> + Send + '_ {
         let suffix = suffix.len();
         async move { self.name.len() + suffix }
     }

@@ -33,7 +33,6 @@ fn the_plain_case_stays_small() {
             corpus.iter().find(|one| one.name == shape).expect("the shape is there");
         let added_lines = expanded.lines().count() - plain.lines().count();
         let added_bytes = text(expanded) - text(plain);
-        println!("{shape:<14}{added_lines:>3} lines {added_bytes:>4} bytes");
         assert!(added_lines <= lines, "{shape}: {added_lines} lines, {lines} allowed\n{expanded}");
         assert!(added_bytes <= bytes, "{shape}: {added_bytes} bytes, {bytes} allowed\n{expanded}");
     }

@@ -54,6 +54,9 @@ fn of_refused_code() {
         for class in classes {
             for file in sources(&class) {
                 let source = std::fs::read_to_string(&file).expect("the file can be read");
+                if stem(&file).ends_with("_plain") {
+                    continue;
+                }
                 insta::assert_snapshot!(format!("fail_{}_{}", stem(&class), stem(&file)), expansions(&source));
             }
         }

@@ -2,26 +2,28 @@
 //!
 //! ```text
 //! Callsite::new(name, Kind, &[names]).named(n).span_type(t).workflow(w).inputs(Level).output(Level)      const
-//! start(&'static Callsite, &[&dyn Value]) -> Span          Span::with(self, FnOnce(&Facts)) -> Span      handle() -> Handle
-//! arg(&x).get() | debug(&x).get() | redacted("x").get() -> &dyn Value
+//! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
+//! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
 //!
 //! call(span, FnOnce() -> R, observe) -> R
-//! future(span, F, observe) -> impl Future<Output = F::Output>
-//! future_from::<X, _, _, _>(span, FnOnce() -> F, observe)                      -> impl Future<Output = X>
-//! future_then::<X, _, _, _, _>(span, FnOnce() -> F, FnOnce(Span, X) -> Y)      -> impl Future<Output = Y>
-//! try_future::<X, _, _, _, _, _>(span, FnOnce() -> Result<F, E>, observe, observe_error)   -> Result<impl Future<Output = X>, E>
-//! stream::<X, _, _, _>(span, FnOnce() -> S, observe_item)                      -> impl Stream<Item = X>
-//! try_stream::<X, _, _, _, _, _>(span, FnOnce() -> Result<S, E>, observe_item, observe_error)  -> Result<impl Stream<Item = X>, E>
-//! Box::new | Box::pin                                                          of the standard library
+//! future(span, F, observe)                                       -> impl Future<Output = F::Output>
+//! future_from(span, FnOnce() -> F, observe)                      -> impl Future<Output = F::Output>
+//! future_then(span, FnOnce() -> F, FnOnce(Span, F::Output) -> Y) -> impl Future<Output = Y>
+//! try_future(span, FnOnce() -> Result<F, E>, observe, error)     -> Result<impl Future<Output = F::Output>, E>
+//! stream(span, FnOnce() -> S, observe)                           -> impl Stream<Item = S::Item>
+//! try_stream(span, FnOnce() -> Result<S, E>, observe, error)     -> Result<impl Stream<Item = S::Item>, E>
+//! Box::new | Box::pin                                            of the standard library
 //!
-//! observe: FnOnce(&R) -> Observed
-//!   ret(r).get()      outcome by trait; a Future or Stream that the signature does not show is a compile error
+//! observe: Fn(&R) -> Observed, of the value, of what the future resolves to, or of each item
+//!   ret(r).get()      outcome by trait; a future or stream that the signature does not show is a compile error
 //!   model(r).get()    facts of a model's answer where the value has them, else as `ret`
 //!   sandbox(r).get()  demands `SandboxOutcome`
-//!   value(r).get()    as `ret` without the check for futures and streams (`returns = "value"`)
-//!   opaque(r)         type name only: `-> impl Trait` is not known well enough to be asked for its traits
-//!   error(e).get()    the error of a `Result` whose other side is a future or a stream
+//!   value(r).get()    as `ret` without the check for futures and streams: `returns = "value"`
+//!   opaque(r)         type name only: a bare `impl Trait` is not known well enough to be asked for its traits
 //!   unreached         of `!`
+//! error: FnOnce(&E) -> Observed
+//!   error(e).get()    the error of a `Result` whose other side is a future or a stream
+//! Observed::expected(self, bool) -> Observed
 //! ```
 
 use proc_macro2::{Span, TokenStream};
