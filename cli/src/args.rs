@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked; for `doctor`: traces are recorded and reach their destination
-  1  it did not; standard error says why (with --json: an object {\"error\", \"hint\"} on standard output)
+  1  it did not, and the output says why; what stops a command goes to standard error, with --json
+     also as an object {\"error\", \"hint\"} to standard output
   2  the command line is wrong
 
 Environment: what your program reads is read here too (MLFLOW_TRACKING_URI, SPANWRIGHT_STORE, …);
@@ -90,7 +91,8 @@ pub struct List {
 #[command(
     after_help = "Without --to, traces that were stored without a server go to the configured one, and those that wait for it follow.\n\
 With --to, everything that server has not got goes there. A server has each span once, however often this is run.\n\n\
-With --json: {\"destination\", \"delivered\", \"pending\", \"rejected\"}, in spans."
+With --json: {\"destination\", \"delivered\", \"pending\", \"adopted\": {\"traces\", \"spans\"}, \"rejected\", \"blocked\"}; counts of\n\
+spans, except for adopted.traces; rejected and blocked list causes in words."
 )]
 pub struct Push {
     /// The server: http://… or https://… Default: the configured one (MLFLOW_TRACKING_URI).

@@ -70,20 +70,22 @@ pub fn run(args: &Push, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
 }
 
 fn show(pushed: &PushReport, server: &str, screen: &mut Screen) -> Result<(), Failure> {
-    if pushed.delivered == 0 && pushed.pending == 0 && pushed.rejected.is_empty() {
-        screen.line(format!("nothing waits for {server}"))?;
-    } else {
-        let delivered = format!("delivered {} to {server}", text::count(pushed.delivered, "span"));
+    let PushReport { delivered, pending, rejected, blocked, .. } = pushed;
+    if *delivered > 0 {
+        let delivered = format!("delivered {} to {server}", text::count(*delivered, "span"));
         screen.line(screen.paint(Tone::Good, &delivered))?;
+    } else if *pending == 0 && rejected.is_empty() {
+        screen.line(format!("nothing waits for {server}"))?;
     }
-    for cause in &pushed.rejected {
+    for cause in rejected {
         screen.line(screen.paint(Tone::Bad, &format!("refused for good: {}", text::clip(cause, 500))))?;
     }
-    if pushed.pending > 0 {
-        let waiting = format!("{} still wait; repeat to go on", text::count(pushed.pending, "span"));
+    if *pending > 0 {
+        let until = if blocked.is_empty() { "repeat to go on" } else { "repeat when this has been seen to:" };
+        let waiting = format!("{} still wait for {server}; {until}", text::count(*pending, "span"));
         screen.line(screen.paint(Tone::Doubtful, &waiting))?;
     }
-    for what in &pushed.blocked {
+    for what in blocked {
         screen.line(format!("  {}", text::clip(what, 500)))?;
     }
     Ok(())

@@ -88,7 +88,7 @@ fn doctor_sends_a_canary_there_and_back_and_takes_it_away() {
 }
 
 #[test]
-fn a_deleted_experiment_is_what_doctor_names() {
+fn a_deleted_experiment_is_named_and_nothing_is_lost_to_it() {
     let server = shared();
     server.delete_experiment("thrown away");
     let ground = Ground::new();
@@ -98,4 +98,12 @@ fn a_deleted_experiment_is_what_doctor_names() {
     assert_eq!(run.code, Some(1), "{}{}", run.out, run.err);
     let last = run.out.lines().last().unwrap();
     assert!(last.starts_with("experiment: ") && last.contains("deleted") && last.contains("restore"), "{last}");
+
+    keep(&ground.store(), workflow(0x401, "first_workflow"), None);
+    let mut command = ground.command(&["push", "--to", server.uri()]);
+    let pushed = Run::of(command.env("MLFLOW_EXPERIMENT_NAME", "thrown away").output().unwrap());
+    assert_eq!(pushed.code, Some(1), "{}{}", pushed.out, pushed.err);
+    assert!(pushed.out.starts_with("3 spans still wait") && pushed.out.contains("restore"), "{}", pushed.out);
+    let elsewhere = ground.run(&["push", "--to", server.uri()]);
+    assert_eq!(elsewhere.code, Some(0), "they were kept: {}{}", elsewhere.out, elsewhere.err);
 }

@@ -350,6 +350,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_script_that_is_traced_itself_can_go_on_below_its_span() {
+        let recording = spanwright::testing::Recording::new();
+        let execution = recording.scope(execute(&Policy::standard(), "echo $TRACEPARENT", &[])).await;
+        let span = recording.span("sandbox.execute");
+        assert_eq!(execution.stdout.trim(), format!("00-{}-{}-01", span.trace_id, span.span_id));
+    }
+
+    #[tokio::test]
     async fn a_failing_script_keeps_its_exit_code_and_output() {
         let execution = execute(&Policy::standard(), "echo almost; echo why >&2; exit 3", &[]).await;
         assert_eq!((execution.exit_code, execution.timed_out), (3, false));
