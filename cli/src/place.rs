@@ -71,11 +71,8 @@ impl Place {
             ));
         };
         let Some(store) = Store::open_existing(&folder)? else { return Ok(None) };
-        if self.chunks(&folder).is_some_and(|chunks| chunks.read_dir().is_ok_and(|mut left| left.next().is_some())) {
-            // A program takes over from the dead as it starts, and this one is traced for as long as that takes. What stands
-            // in the way of it stands in the way of `doctor`, which says so.
-            drop(self.traced(&folder));
-        }
+        // What stands in the way of it stands in the way of `doctor`, which says so.
+        spanwright::recover(&store, &self.config);
         Ok(Some(store))
     }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 ///
 /// Cloning shares the receiver. A receiver that panics is ignored.
 #[derive(Clone)]
-pub struct Diagnostics(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Diagnostics(Option<Receiver>);
+
+type Receiver = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Diagnostics {
     /// `spanwright: …` on standard error.

@@ -3,7 +3,7 @@
 //! Annotate the functions of an agent; each call becomes a typed span. A small runtime keeps every finished span on disk before it
 //! goes anywhere, and delivers it to an MLflow server where one is configured.
 //!
-//! ```
+//! ```no_run
 //! use spanwright::{node, tool, workflow};
 //!
 //! #[tool]
@@ -21,7 +21,6 @@
 //!     plan(&["Oslo", "Rome"])
 //! }
 //!
-//! # std::env::set_current_dir(std::env::temp_dir()).unwrap();
 //! let _guard = spanwright::init();
 //! assert_eq!(travel_workflow(), 8);
 //! ```

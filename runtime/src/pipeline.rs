@@ -31,7 +31,7 @@ pub use recovery::{Recovered, recover};
 /// Never fails: a setting that cannot be used is one diagnostic and its default, and a store that cannot be opened is one
 /// diagnostic and memory. Keep the guard until the program ends: dropping it delivers what is left.
 ///
-/// ```
+/// ```no_run
 /// let _guard = spanwright::init();
 /// ```
 pub fn init() -> Guard {

@@ -3,36 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::chunk::Entry;
 use crate::id::SpanId;
-use crate::record::{Batch, Source, SpanRecord};
+use crate::record::{Batch, Ending, SpanRecord};
 
+use super::site::Site;
 use super::span::{Begin, End, Note, OpenSpan};
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
 /// Sweeps after which an end without a begin is given up.
 const ORPHAN_SWEEPS: u64 = 100;
-
-/// The facts of a callsite, as its announcement says them.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(super) struct Site {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) span_type: String,
-    pub(super) values: Vec<String>,
-    function: String,
-    file: String,
-    line: u32,
-}
-
-impl Site {
-    pub(super) fn source(&self) -> Source {
-        Source { function: self.function.clone(), file: self.file.clone(), line: self.line }
-    }
-}
 
 /// Everything read from chunks and not closed yet.
 #[derive(Default)]
@@ -155,14 +135,20 @@ impl Assembly {
         }
     }
 
-    /// Closes everything: what has ended as it ended, the rest as abandoned by the process that left it.
+    /// Closes everything: what has ended as it ended, the rest as abandoned when its process was last known to live.
     #[cfg(all(feature = "store", not(loom)))]
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
         for (id, span) in std::mem::take(&mut self.open) {
-            let record =
-                if span.end.is_some() { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
+            let ended = span.end.is_some();
+            let record = if ended { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
             batch.finished.extend(record);
+        }
+        let last_known = batch.finished.iter().map(|record| record.end_unix_ns).max().unwrap_or(0);
+        for record in &mut batch.finished {
+            if record.ending == Ending::Abandoned {
+                record.end_unix_ns = last_known;
+            }
         }
         batch.finished.sort_by_key(|record| record.end_unix_ns);
         batch

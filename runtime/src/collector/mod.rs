@@ -15,6 +15,7 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+mod site;
 mod span;
 mod thread;
 

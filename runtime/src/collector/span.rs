@@ -11,7 +11,7 @@ use crate::record::{
 };
 use crate::tape;
 
-use super::assembly::Site;
+use super::site::Site;
 
 /// Longest preview of delegated content, in characters.
 const CONTENT_CHARS: usize = 500;

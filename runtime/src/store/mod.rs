@@ -44,10 +44,12 @@
 //! has been written back. A connection never writes the log back when it is closed, so that a shutdown is quick and a
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
+mod destination;
 mod folder;
 mod queue;
 mod read;
 mod retention;
+mod row;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
-use super::write::{decode, destination_number, known_destination};
+use super::destination::{destination_number, known_destination, redirect};
+use super::row::decode;
 use super::{Result, Store, folder, unusable};
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
@@ -328,32 +329,6 @@ fn unqueue(transaction: &Transaction<'_>, destination: &str, seqs: &[i64]) -> ru
     }
     Ok(traces)
 }
-
-/// Gives a trace another destination and queues all its spans for it.
-pub(super) fn redirect(transaction: &Transaction<'_>, trace: i64, destination: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO delivered_before
-             SELECT number, destination, spans FROM traces
-             WHERE number = ? AND destination IS NOT NULL AND undelivered = 0 AND rejected = 0",
-        )?
-        .execute([trace])?;
-    for sql in [DELETE_QUEUED, DELETE_REJECTIONS] {
-        transaction.prepare_cached(sql)?.execute([trace])?;
-    }
-    transaction
-        .prepare_cached("INSERT INTO queue SELECT ?2, seq, trace FROM spans WHERE trace = ?1")?
-        .execute([trace, destination])?;
-    transaction
-        .prepare_cached("UPDATE traces SET destination = ?2, undelivered = spans, rejected = 0 WHERE number = ?1")?
-        .execute([trace, destination])?;
-    Ok(())
-}
-
-pub(super) const DELETE_QUEUED: &str = "DELETE FROM queue
-    WHERE destination = (SELECT destination FROM traces WHERE number = ?1)
-    AND seq IN (SELECT seq FROM spans WHERE trace = ?1)";
-pub(super) const DELETE_REJECTIONS: &str = "DELETE FROM rejections WHERE trace = ?1";
 
 /// FNV-1a: the same file name in every process and version.
 fn hash(text: &str) -> u64 {

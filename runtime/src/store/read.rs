@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::queue::facts_of;
-use super::write::{decode, ending_of};
+use super::row::{decode, ending_of};
 use super::{Backlog, Counts, Result, Store};
 use crate::id::TraceId;
 use crate::record::{Ending, SpanRecord};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::queue::{DELETE_QUEUED, DELETE_REJECTIONS};
+use super::destination::{DELETE_QUEUED, DELETE_REJECTIONS};
 use super::read::used_bytes;
 use super::{Counts, Result, Store};
 use crate::clock::now_unix_ns;

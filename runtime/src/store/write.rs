@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::queue::redirect;
+use super::destination::{destination_number, redirect};
+use super::row::{decode, encode_into, span_key, stored_time};
 use super::{ProcessId, Result, Store};
-use crate::id::{SpanId, TraceId};
-use crate::record::{Batch, Ending, SpanRecord};
+use crate::id::TraceId;
+use crate::record::{Batch, SpanRecord};
 
 impl Store {
     /// Keeps the whole batch, or nothing of it.
@@ -352,46 +352,4 @@ fn find_or_make(
             Ok((transaction.last_insert_rowid(), destination))
         }
     }
-}
-
-/// The number of a destination, given one if it has none.
-pub(super) fn destination_number(connection: &Connection, uri: &str) -> rusqlite::Result<i64> {
-    if let Some(number) = known_destination(connection, uri)? {
-        return Ok(number);
-    }
-    connection.prepare_cached("INSERT INTO destinations (uri) VALUES (?)")?.execute([uri])?;
-    Ok(connection.last_insert_rowid())
-}
-
-pub(super) fn known_destination(connection: &Connection, uri: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT number FROM destinations WHERE uri = ?")?
-        .query_row([uri], |row| row.get(0))
-        .optional()
-}
-
-/// The stored form of a span: JSON of the record.
-fn encode_into(to: &mut Vec<u8>, span: &SpanRecord) -> rusqlite::Result<()> {
-    serde_json::to_writer(to, span).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-pub(super) fn decode(record: &[u8]) -> rusqlite::Result<SpanRecord> {
-    serde_json::from_slice(record)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error.into()))
-}
-
-/// SQLite's integers are signed; the bits are the same.
-fn span_key(id: SpanId) -> i64 {
-    id.to_u64() as i64
-}
-
-pub(super) fn ending_of(word: &str) -> Option<Ending> {
-    [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned]
-        .into_iter()
-        .find(|ending| ending.as_str() == word)
-}
-
-/// SQLite has 63 bits for a time; one beyond them would make its trace unreadable.
-fn stored_time(unix_ns: u64) -> i64 {
-    i64::try_from(unix_ns).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,24 @@
+//! The facts of a callsite, as its announcement says them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Source;
+
+/// What a chunk says of an annotated function.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Site {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) span_type: String,
+    pub(super) values: Vec<String>,
+    function: String,
+    file: String,
+    line: u32,
+}
+
+impl Site {
+    pub(super) fn source(&self) -> Source {
+        Source { function: self.function.clone(), file: self.file.clone(), line: self.line }
+    }
+}
