@@ -1,7 +1,8 @@
 //! What a mistaken attribute becomes: its errors, then the function as it was written, so that no other code fails because of it.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::Path;
 
 use crate::diag::Errors;
 use crate::expand;
@@ -18,27 +19,32 @@ pub(crate) fn untouched(errors: Errors, args: TokenStream, item: TokenStream) ->
 
 /// The body still uses the name that `handle = s` would have bound; without it each use would be an error of its own.
 fn with_handle(args: TokenStream, item: TokenStream) -> TokenStream {
+    let name = after_equals(args.clone(), "handle").and_then(|tokens| syn::parse2::<Ident>(tokens).ok());
     // The kind only words the errors of parsing, which nobody reads here.
-    let (Some(name), Ok(mut function)) = (handle(args), item::parse(Kind::Node, item.clone())) else { return item };
+    let (Some(name), Ok(mut function)) = (name, item::parse(Kind::Node, item.clone())) else { return item };
     if function.named().any(|parameter| *parameter == name) {
         return item;
     }
-    let (handle, body) = (expand::handle(&name, &Private::new(None)), function.body.stream());
-    let mut block = proc_macro2::Group::new(proc_macro2::Delimiter::Brace, quote!(#handle #body));
+    let facade = after_equals(args, "crate").and_then(|tokens| syn::parse2::<Path>(tokens).ok());
+    let facade = facade.filter(|path| path.leading_colon.is_some());
+    let (handle, body) = (expand::handle(&name, &Private::new(facade.as_ref())), function.body.stream());
+    let mut block = Group::new(Delimiter::Brace, quote!(#handle #body));
     block.set_span(function.body.span());
     function.body = block;
     function.into_token_stream()
 }
 
-/// `handle = s` wherever it stands among arguments that did not parse.
-fn handle(args: TokenStream) -> Option<Ident> {
+/// What stands between `key =` and the next comma, among arguments that may not parse as a whole.
+fn after_equals(args: TokenStream, key: &str) -> Option<TokenStream> {
     let args: Vec<TokenTree> = args.into_iter().collect();
-    args.windows(3).find_map(|window| match window {
-        [TokenTree::Ident(key), TokenTree::Punct(equals), TokenTree::Ident(name)]
-            if key == "handle" && equals.as_char() == '=' =>
-        {
-            Some(name.clone())
+    args.split(|token| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')).find_map(|argument| {
+        match argument {
+            [TokenTree::Ident(name), TokenTree::Punct(equals), value @ ..]
+                if name == key && equals.as_char() == '=' =>
+            {
+                Some(value.iter().cloned().collect())
+            }
+            _ => None,
         }
-        _ => None,
     })
 }
