@@ -3,3 +3,4 @@
 pub mod faults;
 pub mod mlflow;
 mod python;
+pub mod tls;

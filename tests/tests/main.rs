@@ -10,5 +10,6 @@ mod look;
 mod mlflow_content;
 mod mlflow_faults;
 mod mlflow_runs;
+mod mlflow_tls;
 mod shapes;
 mod unchanged;

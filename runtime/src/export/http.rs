@@ -363,28 +363,19 @@ impl Tls {
 
     fn root_store(&self) -> Result<RootCertStore, Error> {
         let mut store = RootCertStore::empty();
-        match &self.roots {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    certificate
-                        .map_err(|error| error.to_string())
-                        .and_then(|der| store.add(der).map_err(|error| error.to_string()))
-                        .map_err(|cause| {
-                            Error::because(
-                                Kind::Config,
-                                "read the certificates in MLFLOW_TRACKING_SERVER_CERT_PATH",
-                                cause,
-                            )
-                        })?;
-                }
-            }
-            None => {
-                // Certificates the system has and rustls does not understand are its own affair.
-                let (_usable, _ignored) =
-                    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
+        let Some(pem) = &self.roots else {
+            // Certificates the system has and rustls does not understand are its own affair.
+            let (_usable, _ignored) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            return Ok(store);
+        };
+        let unusable = |cause: String| {
+            Error::because(Kind::Config, "read the certificates in MLFLOW_TRACKING_SERVER_CERT_PATH", cause)
+        };
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+            store.add(certificate).map_err(|error| unusable(error.to_string()))?;
         }
-        Ok(store)
+        if store.is_empty() { Err(unusable("there is none in the file".to_owned())) } else { Ok(store) }
     }
 }
 

@@ -102,10 +102,11 @@ impl Worker {
                 first_of(shared.hurry.notified(), tokio::time::sleep(LINGER)).await;
             }
             let asked = shared.progress().asked;
+            let delivered_before = shared.delivered.load(Ordering::Acquire);
             let First::Right(round) = first_of(shared.stop.notified(), self.round()).await else { return };
             let pause = match round {
                 Ok(Round::Done { waiting_for_root }) => {
-                    self.recovered();
+                    self.recovered(delivered_before);
                     shared.advance(asked, None);
                     if waiting_for_root { WAITING_FOR_ROOT } else { IDLE_ROUND }
                 }
@@ -182,9 +183,10 @@ impl Worker {
         text
     }
 
-    fn recovered(&mut self) {
+    /// A round without trouble; only spans that were delivered in it show that the server is back.
+    fn recovered(&mut self, delivered_before: u64) {
         self.backoff.reset();
-        if self.is_away && self.shared.delivered.load(Ordering::Acquire) > 0 {
+        if self.is_away && self.shared.delivered.load(Ordering::Acquire) > delivered_before {
             self.is_away = false;
             self.shared.warned.store(false, Ordering::Release);
             self.diagnostics.say(format!("{} answers again; the spans kept meanwhile are delivered", self.destination));
