@@ -78,7 +78,7 @@ impl Recording {
     }
 
     fn with(policy: Policy, ratio: f64) -> Self {
-        Self::with_chunks(Chunks::with_slots(256, 8), policy, ratio)
+        Self::with_chunks(Chunks::with_slots(2048, 8), policy, ratio)
     }
 
     fn with_chunks(chunks: Chunks, policy: Policy, ratio: f64) -> Self {

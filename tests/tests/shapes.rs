@@ -241,6 +241,7 @@ async fn concurrent_workflows_do_not_mix() {
         assert_eq!(workflow.await.expect("it works"), number * 20_000 + 190);
     }
     let spans = recording.spans();
+    assert_eq!(recording.dropped_spans(), 0);
     let roots: Vec<_> = spans.iter().filter(|span| span.parent_id.is_none()).collect();
     assert_eq!((roots.len(), spans.len(), recording.open_spans()), (50, 50 * 21, 0));
     for root in roots {

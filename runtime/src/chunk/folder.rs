@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chunks/<process>/lease      held under an exclusive lock for as long as the process lives; says who it is, for people
-//! chunks/<process>/<n>.chunk  64 KiB or 2 MiB, every block written before it is mapped
+//! chunks/<process>/<n>.chunk  32 KiB or 2 MiB, every block written before it is mapped
 //! ```
 //!
 //! A process is dead when its lease can be locked. Whoever locks it owns the folder: it reads the chunks, keeps what they hold,
@@ -20,6 +20,8 @@ use super::sync::AtomicU64;
 
 const LEASE: &str = "lease";
 const DESTINATION: &str = "destination ";
+/// Extension of a folder whose process is still making it.
+const UNNAMED: &str = "new";
 
 /// The chunk folder of this process.
 #[derive(Debug)]
@@ -35,15 +37,27 @@ impl Folder {
     /// file's blocks, does not lock, or refuses.
     pub(crate) fn create(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
         let path = root.join("chunks").join(format!("{process:016x}"));
-        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        keeps_blocks(&path)?;
-        let mut lease = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join(LEASE))?;
+        // The folder gets the name others look for only when its lease is held: until then nobody takes it for abandoned.
+        let unnamed = path.with_extension(UNNAMED);
+        DirBuilder::new().recursive(true).mode(0o700).create(&unnamed)?;
+        let lease = Self::named(&unnamed, &path, destination);
+        if lease.is_err() {
+            remove_folder(&unnamed);
+        }
+        Ok(Self { path, next: AtomicU32::new(0), _lease: lease? })
+    }
+
+    /// Takes the lease in `unnamed` and gives the folder its name.
+    fn named(unnamed: &Path, path: &Path, destination: Option<&str>) -> io::Result<File> {
+        keeps_blocks(unnamed)?;
+        let mut lease = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unnamed.join(LEASE))?;
         lease.try_lock().map_err(io::Error::from)?;
         writeln!(lease, "pid {}", std::process::id())?;
         if let Some(destination) = destination {
             writeln!(lease, "{DESTINATION}{destination}")?;
         }
-        Ok(Self { path, next: AtomicU32::new(0), _lease: lease })
+        fs::rename(unnamed, path)?;
+        Ok(lease)
     }
 
     /// Makes a chunk file of so many words and maps it.
@@ -65,8 +79,19 @@ impl Folder {
 
     /// Removes the folder; everything in it is kept elsewhere.
     pub(crate) fn remove(&self) {
-        drop(fs::remove_dir_all(&self.path));
+        remove_folder(&self.path);
     }
+}
+
+/// Removes a folder, its lease last: whoever dies meanwhile leaves a folder that the next one can still take over.
+fn remove_folder(path: &Path) {
+    for file in fs::read_dir(path).into_iter().flatten().flatten() {
+        if file.file_name() != LEASE {
+            drop(fs::remove_file(file.path()));
+        }
+    }
+    drop(fs::remove_file(path.join(LEASE)));
+    drop(fs::remove_dir(path));
 }
 
 /// File systems whose written blocks stay writable through a mapping. Btrfs copies on write and may run out of space doing so.
@@ -98,8 +123,12 @@ impl Abandoned {
     }
 
     fn take(path: PathBuf) -> Option<Self> {
-        let process = u64::from_str_radix(path.file_name()?.to_str()?, 16).ok()?;
-        let lease = File::open(path.join(LEASE)).ok()?;
+        let process = u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()?;
+        let Ok(lease) = File::open(path.join(LEASE)) else {
+            // Whoever removed it died before the last step. A folder that is not empty is none of ours.
+            drop(fs::remove_dir(path));
+            return None;
+        };
         lease.try_lock().ok()?;
         // Another process may have recovered and removed the folder between the opening and the locking.
         path.join(LEASE).exists().then_some(Self { path, process, _lease: lease })
@@ -126,7 +155,7 @@ impl Abandoned {
 
     /// Removes the folder; everything in it is kept elsewhere.
     pub(crate) fn remove(self) {
-        drop(fs::remove_dir_all(&self.path));
+        remove_folder(&self.path);
     }
 }
 

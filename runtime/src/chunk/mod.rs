@@ -6,8 +6,8 @@
 //!
 //! | Number | Value |
 //! |---|---|
-//! | chunk | 64 KiB |
-//! | chunks | at most 1024, the last eighth for entries that close a span |
+//! | chunk | 32 KiB |
+//! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | large chunk, for one note each | 2 MiB |
 //! | large chunks | at most 32 |
 //!
@@ -36,7 +36,7 @@ pub(crate) use table::Urgency;
 use memory::{HEADER_WORDS, Memory};
 use table::{Phase, Slot, Table};
 
-const SMALL_WORDS: usize = 64 * 1024 / 8;
+const SMALL_WORDS: usize = 32 * 1024 / 8;
 const LARGE_WORDS: usize = 2 * 1024 * 1024 / 8;
 
 /// Longest body of a note, in bytes.
@@ -74,7 +74,7 @@ pub(crate) struct Losses {
 impl Chunks {
     /// Chunks within the default budget, none of them filled yet.
     pub(crate) fn new() -> Self {
-        Self::with_slots(1024, 32)
+        Self::with_slots(2048, 32)
     }
 
     /// Chunks within a budget of so many small and large ones.

@@ -56,8 +56,10 @@ impl Slot {
         }
     }
 
+    /// Moves on from one state to another; looking first keeps a search over many slots from writing to each.
     fn claim(&self, from: u32, to: u32) -> bool {
-        self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.state.load(Ordering::Relaxed) == from
+            && self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
 
