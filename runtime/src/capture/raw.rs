@@ -15,7 +15,7 @@ pub(super) fn write(writer: &mut Writer<'_>, text: &str) -> Result<(), Stop> {
     match (Meaning { writer: &mut *writer }).deserialize(&mut json) {
         Ok(()) => Ok(()),
         Err(_) if writer.next == Next::Over => Err(Stop { text: None }),
-        Err(error) => Err(Stop { text: Some(error.to_string().into()) }),
+        Err(error) => Err(Stop::saying(error)),
     }
 }
 

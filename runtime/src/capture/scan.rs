@@ -17,6 +17,7 @@ pub(super) fn is_suspicious(text: &str) -> bool {
     text.len() >= SHORTEST && is_suspicious_bytes(text.as_bytes())
 }
 
+#[inline(never)]
 fn is_suspicious_bytes(bytes: &[u8]) -> bool {
     const WIDTH: usize = PLACES + 2;
     let Some(last) = bytes.last_chunk::<WIDTH>() else {
@@ -34,18 +35,28 @@ fn is_suspicious_bytes(bytes: &[u8]) -> bool {
     announces(last)
 }
 
-/// Whether `://`, `sk-` or `bea` begins at one of the places.
+/// Whether `:/`, `k-` or `b?a` stands where `://`, `sk-` or `bearer` would have it.
 #[inline]
 fn announces(window: &[u8; PLACES + 2]) -> bool {
-    let mut found = [false; PLACES];
-    for place in 0..PLACES {
-        let (a, b, c) = (window[place], window[place + 1], window[place + 2]);
-        let url = (a == b':') & (b == b'/') & (c == b'/');
-        let key = (a == b's') & (b == b'k') & (c == b'-');
-        let bearer = (a | 0x20 == b'b') & (b | 0x20 == b'e') & (c | 0x20 == b'a');
-        found[place] = url | key | bearer;
+    let at = |first: usize| window[first..].first_chunk::<PLACES>();
+    match (at(0), at(1), at(2)) {
+        (Some(a), Some(b), Some(c)) => announces_at(a, b, c),
+        _ => true,
     }
-    found.iter().fold(false, |any, &here| any | here)
+}
+
+/// Kept apart, and over three arrays, so that it becomes a few vector instructions.
+#[inline(never)]
+fn announces_at(a: &[u8; PLACES], b: &[u8; PLACES], c: &[u8; PLACES]) -> bool {
+    let mut differs = [0; PLACES];
+    for place in 0..PLACES {
+        let (a, b, c) = (a[place], b[place], c[place]);
+        let url = (a ^ b':') | (b ^ b'/');
+        let key = (b ^ b'k') | (c ^ b'-');
+        let bearer = ((a | 0x20) ^ b'b') | ((c | 0x20) ^ b'a');
+        differs[place] = url.min(key).min(bearer);
+    }
+    differs.iter().fold(false, |any, &differs| any | (differs == 0))
 }
 
 /// The text without its credentials; `None` if it has none. `cut` says that more text followed, so that a credential may be shorter than

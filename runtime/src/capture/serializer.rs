@@ -17,7 +17,7 @@ pub(super) const DIGITS: &str = "$serde_json::private::Number";
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.as_deref().unwrap_or("the value is longer than is captured"))
+        f.write_str(self.text.as_ref().map_or("the value is longer than is captured", |text| text))
     }
 }
 
@@ -26,7 +26,7 @@ impl std::error::Error for Stop {}
 impl ser::Error for Stop {
     #[cold]
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self { text: Some(text.to_string().into()) }
+        Self::saying(text)
     }
 }
 
@@ -216,14 +216,16 @@ pub struct Compound<'s, 'w> {
     inside: usize,
     /// Open lists and maps once it is closed.
     outside: usize,
+    /// Elements counted.
+    count: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
     Whole,
     Skip,
     Keys,
-    Count(u64),
+    Count,
     /// The struct stands for its only value.
     OnlyValue,
 }
@@ -235,9 +237,9 @@ impl<'s, 'w> Compound<'s, 'w> {
             Begun::Whole => Mode::Whole,
             Begun::Skipped => Mode::Skip,
             Begun::Keys => Mode::Keys,
-            Begun::Counted => Mode::Count(0),
+            Begun::Counted => Mode::Count,
         };
-        Ok(Self { inside: writer.open, outside, mode, writer })
+        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
     }
 
     /// Opens `{"variant": …`, and the list or map in it.
@@ -245,8 +247,7 @@ impl<'s, 'w> Compound<'s, 'w> {
         let outside = writer.open;
         let mode = match writer.begin(tag::MAP)? {
             Begun::Whole => {
-                let rule = writer.rules.of_static(variant);
-                writer.key(variant, rule)?;
+                writer.static_key(variant)?;
                 match writer.begin(tag)? {
                     Begun::Whole => Mode::Whole,
                     _ => Mode::Skip,
@@ -258,37 +259,33 @@ impl<'s, 'w> Compound<'s, 'w> {
             }
             Begun::Skipped | Begun::Counted => Mode::Skip,
         };
-        Ok(Self { inside: writer.open, outside, mode, writer })
+        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
     }
 
     fn only_value(writer: &'s mut Writer<'w>, next: Next<'w>) -> Self {
         writer.set_next(next);
-        Self { inside: writer.open, outside: writer.open, mode: Mode::OnlyValue, writer }
+        Self { inside: writer.open, outside: writer.open, mode: Mode::OnlyValue, writer, count: 0 }
     }
 
     /// A structure that is passed over.
     pub(super) fn skipped(writer: &'s mut Writer<'w>) -> Self {
-        Self { inside: writer.open, outside: writer.open, mode: Mode::Skip, writer }
+        Self { inside: writer.open, outside: writer.open, mode: Mode::Skip, writer, count: 0 }
     }
 
     /// Where the next element or value is written, if it is.
+    #[inline]
     pub(super) fn slot(&mut self) -> Option<&mut Writer<'w>> {
-        match &mut self.mode {
-            Mode::Whole | Mode::OnlyValue => {
-                self.writer.close_to(self.inside);
-                return Some(self.writer);
-            }
-            Mode::Count(count) => *count += 1,
-            Mode::Skip | Mode::Keys => {}
+        if self.mode == Mode::Whole {
+            self.writer.close_to(self.inside);
+            return Some(self.writer);
         }
-        None
+        self.count += 1;
+        (self.mode == Mode::OnlyValue).then_some(&mut *self.writer)
     }
 
     /// Takes back a slot that was not used.
     pub(super) fn uncount(&mut self) {
-        if let Mode::Count(count) = &mut self.mode {
-            *count -= 1;
-        }
+        self.count = self.count.saturating_sub(1);
     }
 
     pub(super) fn leave_key(&mut self) {
@@ -303,27 +300,40 @@ impl<'s, 'w> Compound<'s, 'w> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        match self.mode {
-            Mode::Whole => {
-                self.writer.close_to(self.inside);
-                let rule = self.writer.rules.of_static(key);
-                self.writer.key(key, rule)?;
-            }
-            Mode::OnlyValue => {}
-            Mode::Keys => return self.writer.shape_key(key),
-            Mode::Skip | Mode::Count(_) => return Ok(()),
+        if self.mode == Mode::Whole {
+            self.writer.close_to(self.inside);
+            self.writer.static_key(key)?;
+        } else if !self.special_field(key)? {
+            return Ok(());
         }
-        let written = value.serialize(&mut *self.writer);
+        value.serialize(&mut *self.writer)?;
         self.writer.leave_key();
-        written
+        Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<(), Stop> {
-        match self.mode {
-            Mode::Count(count) => crate::tape::put_number(self.writer.out, tag::LENGTH, count),
-            _ => self.writer.close_to(self.outside),
+    /// Whether the value of a field is written where its map is not.
+    #[cold]
+    #[inline(never)]
+    fn special_field(&mut self, key: &'static str) -> Result<bool, Stop> {
+        if self.mode == Mode::Keys {
+            self.writer.shape_key(key)?;
         }
+        Ok(self.mode == Mode::OnlyValue)
+    }
+
+    #[inline]
+    pub(super) fn finish(mut self) -> Result<(), Stop> {
+        if self.mode == Mode::Count {
+            self.tell_length();
+        }
+        self.writer.close_to(self.outside);
         Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_length(&mut self) {
+        crate::tape::put_number(self.writer.out, tag::LENGTH, self.count);
     }
 }
 
@@ -394,14 +404,14 @@ impl ser::SerializeMap for Compound<'_, '_> {
                 self.writer.close_to(self.inside);
                 Ok(())
             }
-            Mode::Skip | Mode::Count(_) | Mode::OnlyValue => Ok(()),
+            Mode::Skip | Mode::Count | Mode::OnlyValue => Ok(()),
         }
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        let written = self.element(value);
+        self.element(value)?;
         self.writer.leave_key();
-        written
+        Ok(())
     }
 
     fn end(self) -> Result<(), Stop> {

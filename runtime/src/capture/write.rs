@@ -18,8 +18,16 @@ const LONGEST_NAME: usize = 512;
 /// Says that writing is over: the limit is reached, or a `Serialize` impl has failed.
 #[derive(Debug)]
 pub struct Stop {
-    /// What the impl said.
-    pub(super) text: Option<Box<str>>,
+    /// What the impl said. A pointer to a pointer, so that a `Result` of it is returned in registers.
+    #[expect(clippy::box_collection)]
+    pub(super) text: Option<Box<String>>,
+}
+
+impl Stop {
+    #[cold]
+    pub(super) fn saying(text: impl fmt::Display) -> Self {
+        Self { text: Some(Box::new(text.to_string())) }
+    }
 }
 
 /// How much of JSON text is written.
@@ -370,13 +378,29 @@ impl<'w> Writer<'w> {
     #[inline]
     pub(super) fn key(&mut self, key: &str, rule: Option<&'w str>) -> Result<(), Stop> {
         if !self.fits(key.len() + 2) {
-            return Err(self.over());
+            self.key_at_gate(key.len() + 2)?;
         }
         tape::put_text(self.out, tag::KEY, key);
         if let Some(rule) = rule {
             self.set_next(Next::Secret(rule));
         }
         Ok(())
+    }
+
+    /// The name of a field. Inlined, its bytes are written as constants.
+    #[inline]
+    pub(super) fn static_key(&mut self, key: &'static str) -> Result<(), Stop> {
+        let rules = self.rules;
+        let rule = rules.of_static(key);
+        self.key(key, rule)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn key_at_gate(&mut self, len: usize) -> Result<(), Stop> {
+        // The value of the key before failed, and the failure was swallowed.
+        self.leave_key();
+        if self.fits(len) { Ok(()) } else { Err(self.over()) }
     }
 
     /// A key at the shape level.
@@ -460,7 +484,7 @@ fn start_of(text: &str, len: usize) -> (&str, bool) {
 }
 
 fn display_failed() -> Stop {
-    Stop { text: Some("a Display implementation returned an error".into()) }
+    Stop::saying("a Display implementation returned an error")
 }
 
 /// A text that is being formatted onto the tape. Unless it is closed, nothing of it stays: what formats it may panic half way.

@@ -94,11 +94,15 @@ pub(crate) mod tag {
 pub(crate) fn put_number(out: &mut Vec<u8>, tag: u8, n: u64) {
     if n < 0x80 {
         out.extend_from_slice(&[tag, n as u8]);
+    } else if n < 0x4000 {
+        out.extend_from_slice(&[tag, n as u8 | 0x80, (n >> 7) as u8]);
     } else {
         put_long_number(out, tag, n);
     }
 }
 
+#[cold]
+#[inline(never)]
 fn put_long_number(out: &mut Vec<u8>, tag: u8, mut n: u64) {
     let mut bytes = [tag; 11];
     let mut len = 1;
@@ -114,7 +118,11 @@ fn put_long_number(out: &mut Vec<u8>, tag: u8, mut n: u64) {
 /// Appends `tag` and a text.
 #[inline]
 pub(crate) fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
-    put_number(out, tag, text.len() as u64);
+    if text.len() < 0x80 {
+        out.extend_from_slice(&[tag, text.len() as u8]);
+    } else {
+        put_long_number(out, tag, text.len() as u64);
+    }
     out.extend_from_slice(text.as_bytes());
 }
 

@@ -23,7 +23,8 @@ pub(crate) fn inputs(bytes: &[u8], names: &[String], node: Option<&str>) -> Opti
         return Some(shape(cursor, limit, place, names, node));
     }
     cursor.peek()?;
-    let mut text = String::from("{");
+    let mut text = String::with_capacity(bytes.len() * 5 / 4 + 16 * names.len());
+    text.push('{');
     for name in names {
         if cursor.peek().is_none() {
             break;

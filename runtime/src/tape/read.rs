@@ -42,6 +42,11 @@ impl<'b> Cursor<'b> {
         Self { rest: bytes }
     }
 
+    /// Bytes that are left.
+    pub(super) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next token; `None` at the end, and from the first byte on that is none.
     pub(super) fn next(&mut self) -> Option<Token<'b>> {
         let token = self.read();

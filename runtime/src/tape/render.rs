@@ -39,6 +39,8 @@ pub(super) fn json(text: String) -> Json {
 pub(super) fn render_into(out: &mut String, cursor: &mut Cursor<'_>, limit: usize) {
     let limit = limit.max(SMALLEST);
     let start = out.len();
+    // A tape and its text are about as long.
+    out.reserve(limit.min(cursor.len() + cursor.len() / 4));
     let mut whole = Renderer { out, cursor: *cursor, end: start + limit, open: 0, mark: 0 };
     if whole.value().is_ok() {
         *cursor = whole.cursor;
@@ -390,9 +392,42 @@ fn not_finite(value: f64) -> &'static str {
 
 /// Appends `text`, escaped for a JSON string, as long as `out` does not outgrow `end`; says whether all of it was written.
 fn escape(out: &mut String, text: &str, end: usize) -> bool {
+    if has_escapes(text.as_bytes()) { escape_each(out, text, end) } else { push_start(out, text, end) }
+}
+
+/// Whether a byte of `bytes` may need an escape, eight at a time; never wrong where it says no.
+fn has_escapes(bytes: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xff;
+    fn found(word: [u8; 8]) -> bool {
+        let word = u64::from_le_bytes(word);
+        let control = word.wrapping_sub(EACH * 0x20);
+        let quote = (word ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
+        let backslash = (word ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
+        (control | quote | backslash) & !word & (EACH * 0x80) != 0
+    }
+    let Some(&last) = bytes.last_chunk() else {
+        let mut padded = [b' '; 8];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        return found(padded);
+    };
+    let mut rest = bytes;
+    while let Some((&word, after)) = rest.split_first_chunk() {
+        if found(word) {
+            return true;
+        }
+        rest = after;
+    }
+    found(last)
+}
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+fn escape_each(out: &mut String, text: &str, end: usize) -> bool {
     let mut done = 0;
     for (place, &byte) in text.as_bytes().iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !needs_escape(byte) {
             continue;
         }
         if !push_start(out, &text[done..place], end) {
