@@ -73,7 +73,7 @@ pub use future::{spawn, spawn_blocking};
 pub use id::{ParseIdError, SpanId, TraceId};
 pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
-#[cfg(all(feature = "store", not(loom)))]
+#[cfg(feature = "store")]
 pub use pipeline::{Recovered, recover};
 pub use session::{SessionContext, current_session, session_context};
 pub use span::{Handle, handle};

@@ -18,12 +18,12 @@ use crate::recorder::{self, Recorder};
 #[cfg(feature = "store")]
 use crate::store::Store;
 
-#[cfg(all(feature = "store", not(loom)))]
+#[cfg(feature = "store")]
 mod recovery;
 #[cfg(feature = "store")]
 mod stored;
 
-#[cfg(all(feature = "store", not(loom)))]
+#[cfg(feature = "store")]
 pub use recovery::{Recovered, recover};
 
 /// Starts tracing as the environment and `spanwright.toml` configure it.
@@ -168,7 +168,7 @@ impl Parts {
 
     fn start_with(self, sink: Box<dyn RecordSink>) -> Result<Running, Error> {
         let recorder = self.recorder()?;
-        self.run(recorder, Collector::new(recorder, sink), || ())
+        self.run(recorder, Collector::new(recorder, sink, None), || ())
     }
 
     #[cfg(not(feature = "store"))]

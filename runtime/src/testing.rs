@@ -84,7 +84,7 @@ impl Recording {
     fn with_chunks(chunks: Chunks, policy: Policy, ratio: f64) -> Self {
         let recorder = Recorder::start(chunks, policy, ratio);
         let kept = Kept::default();
-        let collector = Mutex::new(Collector::new(recorder, Box::new(kept.clone())));
+        let collector = Mutex::new(Collector::new(recorder, Box::new(kept.clone()), None));
         Self { recorder, collector, kept }
     }
 

@@ -102,8 +102,7 @@ fn no_stage_names_another_stage_and_no_buffer_names_a_stage() {
 fn the_private_interface_is_re_exports_and_nothing_else() {
     let code = &sources()["__private.rs"];
     for statement in code.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-        let statement =
-            statement.trim_start_matches(|c| c == '#').trim_start_matches(r#"[cfg(feature = "tokio")]"#).trim();
+        let statement = statement.trim_start_matches('#').trim_start_matches(r#"[cfg(feature = "tokio")]"#).trim();
         assert!(statement.starts_with("pub use "), "{statement}");
     }
 }

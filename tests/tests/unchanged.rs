@@ -110,8 +110,10 @@ impl Owner {
 
 const ENDS: [End; 3] = [End::Ok, End::Err, End::Panic];
 
+type Shape = fn(u8, Hostile) -> Outcome;
+
 /// Every shape, run to its end.
-fn shapes() -> [(&'static str, fn(u8, Hostile) -> Outcome); 7] {
+fn shapes() -> [(&'static str, Shape); 7] {
     [
         ("sync", sync),
         ("method", |how, value| Owner(0).method(how, value)),

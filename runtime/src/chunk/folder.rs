@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::Source;
 use super::entry::Entry;
 use super::memory::{HEADER_WORDS, MAGIC, Memory};
 use super::sync::AtomicU64;
@@ -61,7 +62,7 @@ impl Folder {
     }
 
     /// Makes a chunk file of so many words and maps it.
-    pub(crate) fn map(&self, words: usize) -> io::Result<Memory> {
+    fn map(&self, words: usize) -> io::Result<Memory> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("{number}.chunk"));
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -76,9 +77,14 @@ impl Folder {
         }
         made
     }
+}
 
-    /// Removes the folder; everything in it is kept elsewhere.
-    pub(crate) fn remove(&self) {
+impl Source for Folder {
+    fn make(&self, words: usize) -> Option<Memory> {
+        self.map(words).ok()
+    }
+
+    fn remove(&self) {
         remove_folder(&self.path);
     }
 }
@@ -199,7 +205,7 @@ mod tests {
         let folder =
             Folder::create(root.path(), 7, Some("http://server")).expect("a folder on a file system that keeps blocks");
         let chunks = chunks();
-        chunks.stock(1, |words| folder.map(words).ok());
+        chunks.stock(1, &folder);
         write_span(chunks, 5, b"body");
         assert!(Abandoned::all(root.path()).is_empty(), "its process is alive");
 
@@ -221,7 +227,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let folder = Folder::create(root.path(), 9, None).expect("a folder");
         let chunks = chunks();
-        chunks.stock(1, |words| folder.map(words).ok());
+        chunks.stock(1, &folder);
         write_span(chunks, 5, &[1; 100]);
         drop(folder);
         let path = root.path().join("chunks/0000000000000009/0.chunk");

@@ -20,7 +20,7 @@ pub(crate) struct Memory {
 
 enum Backing {
     Heap(Box<[AtomicU64]>),
-    #[cfg(all(feature = "store", not(loom)))]
+    #[cfg(feature = "store")]
     Mapped(memmap2::MmapRaw),
 }
 
@@ -33,7 +33,7 @@ impl Memory {
     }
 
     /// A file of whole words whose blocks are all written, mapped shared.
-    #[cfg(all(feature = "store", not(loom)))]
+    #[cfg(feature = "store")]
     pub(super) fn mapped(file: &std::fs::File) -> std::io::Result<Self> {
         let map = memmap2::MmapOptions::new().map_raw(file)?;
         let memory = Self { backing: Backing::Mapped(map) };
@@ -41,23 +41,23 @@ impl Memory {
         Ok(memory)
     }
 
-    #[cfg(all(feature = "store", not(loom)))]
+    #[cfg(feature = "store")]
     pub(super) fn is_mapped(&self) -> bool {
         matches!(self.backing, Backing::Mapped(_))
     }
 
-    #[cfg(any(not(feature = "store"), loom))]
+    #[cfg(not(feature = "store"))]
     pub(super) fn is_mapped(&self) -> bool {
         let Backing::Heap(_) = self.backing;
         false
     }
 
     #[inline]
-    #[cfg_attr(all(feature = "store", not(loom)), expect(unsafe_code))]
+    #[cfg_attr(feature = "store", expect(unsafe_code))]
     pub(super) fn words(&self) -> &[AtomicU64] {
         match &self.backing {
             Backing::Heap(words) => words,
-            #[cfg(all(feature = "store", not(loom)))]
+            #[cfg(feature = "store")]
             Backing::Mapped(map) => {
                 // SAFETY: the mapping is page-aligned, `len` bytes long and lives as long as `map`, which `self` owns and
                 // never unmaps or remaps before it is dropped. `AtomicU64` has the size, alignment and validity of `u64`,

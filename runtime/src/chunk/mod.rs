@@ -14,7 +14,7 @@
 //! What is published in a mapped chunk survives the death of the process: see [`folder`].
 
 mod entry;
-#[cfg(all(feature = "store", not(loom)))]
+#[cfg(feature = "store")]
 pub(crate) mod folder;
 mod local;
 #[cfg(all(test, loom))]
@@ -177,14 +177,23 @@ impl Chunks {
         taken.map(|taken| taken.slot)
     }
 
-    /// Keeps `small` chunks ready, each made by `make` from the words it is to have. Called by the collector only.
-    pub(crate) fn stock(&self, small: usize, mut make: impl FnMut(usize) -> Option<Memory>) {
-        while self.small.ready() < small && self.small.stock(|| make(self.small.words())) {}
+    /// Keeps `small` chunks from `source` ready, and a large one once one was needed. Called by the collector only.
+    pub(crate) fn stock(&self, small: usize, source: &dyn Source) {
+        while self.small.ready() < small && self.small.stock(|| source.make(self.small.words())) {}
         let large_wanted = self.large.slots().iter().any(|slot| slot.memory().is_some());
         if large_wanted && self.large.ready() == 0 {
-            self.large.stock(|| make(self.large.words()));
+            self.large.stock(|| source.make(self.large.words()));
         }
     }
+}
+
+/// Where chunks come from ahead of need.
+pub(crate) trait Source: Send {
+    /// Memory of so many words; `None` if there is none to be had.
+    fn make(&self, words: usize) -> Option<Memory>;
+
+    /// Gives up all memory made: everything in it is kept elsewhere.
+    fn remove(&self);
 }
 
 /// The collector's way through the chunks: what it has read of each.

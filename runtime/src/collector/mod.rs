@@ -22,13 +22,10 @@ mod thread;
 pub(crate) use assembly::Assembly;
 pub(crate) use thread::{Handle, Report};
 
-use crate::chunk::{Drain, Losses};
+use crate::chunk::{Drain, Losses, Source};
 use crate::error::Error;
 use crate::record::{Batch, RecordSink};
 use crate::recorder::Recorder;
-
-#[cfg(all(feature = "store", not(loom)))]
-use crate::chunk::folder::Folder;
 
 const READY_CHUNKS: usize = 2;
 
@@ -38,8 +35,8 @@ pub(crate) struct Collector {
     drain: Drain,
     assembly: Assembly,
     sink: Box<dyn RecordSink>,
-    #[cfg(all(feature = "store", not(loom)))]
-    folder: Option<Folder>,
+    /// Where chunks come from ahead of need; without it they come from the heap, when they are needed.
+    source: Option<Box<dyn Source>>,
     /// What the sink has not taken yet.
     backlog: Batch,
     stored: u64,
@@ -66,28 +63,21 @@ pub(crate) struct Tally {
 }
 
 impl Collector {
-    /// A collector for `recorder` that appends to `sink`.
-    pub(crate) fn new(recorder: &'static Recorder, sink: Box<dyn RecordSink>) -> Self {
+    /// A collector for `recorder` that appends to `sink`. The first chunk of `source` is ready when this returns.
+    pub(crate) fn new(recorder: &'static Recorder, sink: Box<dyn RecordSink>, source: Option<Box<dyn Source>>) -> Self {
+        if let Some(source) = &source {
+            recorder.chunks().stock(1, &**source);
+        }
         Self {
             recorder,
             drain: Drain::new(recorder.chunks()),
             assembly: Assembly::default(),
             sink,
-            #[cfg(all(feature = "store", not(loom)))]
-            folder: None,
+            source,
             backlog: Batch::default(),
             stored: 0,
             malformed: 0,
         }
-    }
-
-    /// Takes chunks from files in `folder` from now on, the first ones at once.
-    #[cfg(all(feature = "store", not(loom)))]
-    pub(crate) fn map_chunks_in(&mut self, folder: Folder) -> std::io::Result<()> {
-        let mut failed = None;
-        self.recorder.chunks().stock(1, |words| folder.map(words).map_err(|error| failed = Some(error)).ok());
-        self.folder = Some(folder);
-        failed.map_or(Ok(()), Err)
     }
 
     /// Reads what was published before the call, closes what has ended, and appends it. Refused batches are kept and offered again.
@@ -125,9 +115,8 @@ impl Collector {
     }
 
     fn restock(&self) {
-        #[cfg(all(feature = "store", not(loom)))]
-        if let Some(folder) = &self.folder {
-            self.recorder.chunks().stock(READY_CHUNKS, |words| folder.map(words).ok());
+        if let Some(source) = &self.source {
+            self.recorder.chunks().stock(READY_CHUNKS, &**source);
         }
     }
 
@@ -146,9 +135,8 @@ impl Collector {
 
     /// Ends this collector. What is still open stays in the chunk files, for whoever finds them.
     fn close(self) {
-        #[cfg(all(feature = "store", not(loom)))]
-        if let Some(folder) = self.folder.as_ref().filter(|_| self.assembly.is_empty() && self.backlog.is_empty()) {
-            folder.remove();
+        if let Some(source) = self.source.filter(|_| self.assembly.is_empty() && self.backlog.is_empty()) {
+            source.remove();
         }
     }
 }

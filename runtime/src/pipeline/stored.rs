@@ -1,8 +1,11 @@
 //! Tracing into the store, and from there to a server.
 
+#[cfg(feature = "mlflow")]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::chunk::Source;
+use crate::chunk::folder::Folder;
 use crate::collector::Collector;
 use crate::config::{Config, Destination, StorePlace};
 use crate::diagnostics::Diagnostics;
@@ -11,12 +14,8 @@ use crate::id::next_span_id;
 use crate::record::{Batch, RecordSink};
 use crate::store::{self, Limits, ProcessId, Store};
 
-use super::{Parts, Running};
-
-#[cfg(not(loom))]
 use super::recovery::chunk_root;
-#[cfg(not(loom))]
-use crate::chunk::folder::Folder;
+use super::{Parts, Running};
 
 /// How often old traces are looked for.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
@@ -43,12 +42,10 @@ impl Parts {
             exporter: exporter.clone(),
         };
         let heir = sink.clone();
-        let mut collector = Collector::new(recorder, Box::new(sink));
-        #[cfg(not(loom))]
-        self.map_chunks(&mut collector, &store, process, destination.as_deref());
+        let source = self.chunk_source(&store, process, destination.as_deref());
+        let collector = Collector::new(recorder, Box::new(sink), source);
         let config = self.config.clone();
         let mut running = self.run(recorder, collector, move || {
-            #[cfg(not(loom))]
             take_over(&heir, &config);
         })?;
         running.store = Some(store);
@@ -88,14 +85,10 @@ impl Parts {
     }
 
     /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
-    #[cfg(not(loom))]
-    fn map_chunks(&self, collector: &mut Collector, store: &Store, process: ProcessId, destination: Option<&str>) {
-        let folder =
-            chunk_root(store, &self.config).and_then(|root| Folder::create(&root, process.0, destination).ok());
-        if let Some(folder) = folder {
-            // A folder without a mapped chunk still is this process's sign of life.
-            let _ = collector.map_chunks_in(folder);
-        }
+    fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Box<dyn Source>> {
+        let root = chunk_root(store, &self.config)?;
+        let folder = Folder::create(&root, process.0, destination).ok()?;
+        Some(Box::new(folder))
     }
 }
 
@@ -147,7 +140,6 @@ impl Kept {
 }
 
 /// Takes over from processes that died, on the collector's thread, before it does anything else.
-#[cfg(not(loom))]
 fn take_over(heir: &Kept, config: &Config) {
     let recovered = super::recover(&heir.store, config);
     if recovered.unread_chunks > 0 {
