@@ -58,8 +58,6 @@ impl Run {
 
 fn span(trace: u64, id: u64, parent: Option<u64>, name: &str, span_type: &str) -> SpanRecord {
     SpanRecord {
-        trace_id: TraceId::from_halves(trace << 32, 7),
-        span_id: SpanId::from_u64(id),
         parent_id: parent.map(SpanId::from_u64),
         name: name.into(),
         span_type: span_type.into(),
@@ -67,16 +65,7 @@ fn span(trace: u64, id: u64, parent: Option<u64>, name: &str, span_type: &str) -
         source: Source { function: name.into(), file: "main.rs".into(), line: 1 },
         start_unix_ns: START + trace * 1_000_000_000 + id * 1_000_000,
         end_unix_ns: START + trace * 1_000_000_000 + 500_000_000,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
-        inputs: None,
-        outputs: None,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
+        ..SpanRecord::new(TraceId::from_halves(trace << 32, 7), SpanId::from_u64(id))
     }
 }
 

@@ -102,6 +102,40 @@ impl Ending {
 }
 
 impl SpanRecord {
+    /// A span of no kind in particular that ended as it started, at 1970, with nothing to say.
+    ///
+    /// ```
+    /// use spanwright::record::SpanRecord;
+    /// use spanwright::{SpanId, TraceId};
+    ///
+    /// let name = "collect".to_owned();
+    /// let span = SpanRecord { name, ..SpanRecord::new(TraceId::from_halves(1, 2), SpanId::from_u64(3)) };
+    /// assert!(span.parent_id.is_none() && !span.is_error());
+    /// ```
+    pub fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            parent_id: None,
+            name: String::new(),
+            span_type: "UNKNOWN".into(),
+            kind: String::new(),
+            source: Source::default(),
+            start_unix_ns: 0,
+            end_unix_ns: 0,
+            ending: Ending::Ok,
+            incomplete: false,
+            error: None,
+            inputs: None,
+            outputs: None,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            model: None,
+            workflow: None,
+            run: None,
+        }
+    }
+
     /// Whether the status of this span is ERROR: every ending but Ok, except a stream dropped after its first item.
     pub fn is_error(&self) -> bool {
         self.ending != Ending::Ok && !self.incomplete

@@ -269,29 +269,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{ErrorFacts, ModelFacts, Source, Usage};
+    use crate::record::{ErrorFacts, ModelFacts, Usage};
 
     fn span(n: u64, parent: Option<u64>, name: &str, span_type: &str) -> SpanRecord {
         SpanRecord {
-            trace_id: TraceId::from_halves(1, 1),
-            span_id: SpanId::from_u64(n),
             parent_id: parent.map(SpanId::from_u64),
             name: name.to_owned(),
             span_type: span_type.to_owned(),
             kind: "node".to_owned(),
-            source: Source::default(),
             start_unix_ns: 1_000 * n,
             end_unix_ns: 1_000 * n + 10_u64.pow(3 * (n as u32 % 4)),
-            ending: Ending::Ok,
-            incomplete: false,
-            error: None,
-            inputs: None,
-            outputs: None,
-            attributes: Vec::new(),
-            events: Vec::new(),
-            model: None,
-            workflow: None,
-            run: None,
+            ..SpanRecord::new(TraceId::from_halves(1, 1), SpanId::from_u64(n))
         }
     }
 

@@ -182,25 +182,13 @@ impl Trace {
         self.made.set(at + 1);
         let start_unix_ns = self.start_unix_ns + (at + 1) * 1_000_000;
         SpanRecord {
-            trace_id: self.id,
-            span_id: SpanId::from_u64(random()),
-            parent_id: None,
             name: name.into(),
             span_type: span_type.into(),
             kind: kind.into(),
             source: Source { function: name.into(), file: "src/agent.rs".into(), line: 12 },
             start_unix_ns,
             end_unix_ns: start_unix_ns + 1_000_000,
-            ending: Ending::Ok,
-            incomplete: false,
-            error: None,
-            inputs: None,
-            outputs: None,
-            attributes: Vec::new(),
-            events: Vec::new(),
-            model: None,
-            workflow: None,
-            run: None,
+            ..SpanRecord::new(self.id, SpanId::from_u64(random()))
         }
     }
 }

@@ -112,8 +112,6 @@ impl OpenSpan {
 
 fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
     SpanRecord {
-        trace_id: begin.trace,
-        span_id: id,
         parent_id: begin.parent,
         name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
         span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
@@ -121,16 +119,7 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
         source: site.map(|site| site.source()).unwrap_or_default(),
         start_unix_ns: begin.start_unix_ns,
         end_unix_ns: begin.start_unix_ns,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
-        inputs: None,
-        outputs: None,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
+        ..SpanRecord::new(begin.trace, id)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::now_unix_ns;
 use crate::config::{Config, Credentials, Destination, Experiment};
 use crate::error::{Error, Kind};
 use crate::id::{TraceId, next_span_id, next_trace_id};
-use crate::record::{Ending, Json, Source, SpanRecord};
+use crate::record::{Json, SpanRecord};
 use crate::store::{Adopt, Counts, Store};
 
 /// How long a push waits for the exporter of another process to finish.
@@ -295,25 +295,14 @@ impl std::fmt::Debug for Client {
 fn canary_span() -> SpanRecord {
     let end_unix_ns = now_unix_ns();
     SpanRecord {
-        trace_id: next_trace_id(),
-        span_id: next_span_id(),
-        parent_id: None,
         name: "spanwright doctor".to_owned(),
         span_type: "TOOL".to_owned(),
         kind: "tool".to_owned(),
-        source: Source::default(),
         start_unix_ns: end_unix_ns.saturating_sub(1_000_000),
         end_unix_ns,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
         inputs: Some(Json::of(&"is anybody there?")),
         outputs: Some(Json::of(&"yes")),
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
+        ..SpanRecord::new(next_trace_id(), next_span_id())
     }
 }
 

@@ -4,7 +4,7 @@ mod keeping;
 
 use super::*;
 use crate::id::{SpanId, TraceId};
-use crate::record::{Ending, ModelFacts, Source, SpanRecord, Usage, WorkflowFacts};
+use crate::record::{Ending, ModelFacts, SpanRecord, Usage, WorkflowFacts};
 
 const A: &str = "http://a.test";
 const B: &str = "http://b.test";
@@ -22,25 +22,13 @@ fn span_id(n: u64) -> SpanId {
 /// Span `n` of a trace; number 0 is its root and the parent of all others.
 fn span(trace: u64, n: u64) -> SpanRecord {
     SpanRecord {
-        trace_id: trace_id(trace),
-        span_id: span_id(n),
         parent_id: (n > 0).then(|| span_id(0)),
         name: format!("span {n}"),
         span_type: "CHAIN".to_owned(),
         kind: "node".to_owned(),
-        source: Source::default(),
         start_unix_ns: 1_000 * trace + n,
         end_unix_ns: 1_000 * trace + 100 + n,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
-        inputs: None,
-        outputs: None,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
+        ..SpanRecord::new(trace_id(trace), span_id(n))
     }
 }
 
