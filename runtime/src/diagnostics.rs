@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use crate::contain::contained;
+
 /// Receives each diagnostic as one line without a line break; by default the line goes to standard error.
 ///
 /// Cloning shares the receiver. A receiver that panics is ignored.
@@ -32,7 +34,7 @@ impl Diagnostics {
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         if let Some(receiver) = &self.0 {
             let line = line.as_ref().replace(['\n', '\r'], " ");
-            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| receiver(&line))));
+            let _ = contained(|| receiver(&line));
         }
     }
 }

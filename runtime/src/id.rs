@@ -1,12 +1,14 @@
 //! Identifiers of traces and spans, and how a thread draws them.
 //!
-//! A span id is a bijective mix of a per-thread random prefix and a counter: no lock, no system call, no repeat within
+//! A span id is a bijective mix of a prefix that only its thread has and a counter: no lock, no system call, no repeat within
 //! 2^32 spans of a thread. A trace id is 128 bits from the same per-thread generator.
 
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -163,14 +165,23 @@ struct Generator {
 
 thread_local! {
     static GENERATOR: Generator = {
-        let [a, b, c] = seeds();
-        Generator { prefix: Cell::new(a << 32), next: Cell::new(0), seed: Cell::new([b | 1, c]) }
+        let [a, b, _] = seeds();
+        Generator { prefix: Cell::new(next_prefix()), next: Cell::new(0), seed: Cell::new([a | 1, b]) }
     };
 }
 
 /// Three words from the operating system's generator, by way of the keys `RandomState` draws.
 fn seeds() -> [u64; 3] {
     [0u64, 1, 2].map(|n| RandomState::new().hash_one(n))
+}
+
+/// The upper half of what a thread's span ids are made of: random for the process, one further for each thread, so that no two
+/// threads share it.
+fn next_prefix() -> u64 {
+    static PROCESS: OnceLock<u32> = OnceLock::new();
+    static THREADS: AtomicU32 = AtomicU32::new(0);
+    let first = *PROCESS.get_or_init(|| seeds()[0] as u32);
+    u64::from(first.wrapping_add(THREADS.fetch_add(1, Ordering::Relaxed))) << 32
 }
 
 /// A permutation of the 64-bit words (the finaliser of SplitMix64): distinct inputs give distinct ids.
@@ -188,7 +199,7 @@ pub(crate) fn next_span_id() -> SpanId {
                 let count = generator.next.get();
                 generator.next.set(count.wrapping_add(1));
                 if count == u32::MAX {
-                    generator.prefix.set(seeds()[0] << 32);
+                    generator.prefix.set(next_prefix());
                 }
                 // `mix` maps exactly one input to 0, the id that means "none".
                 let id = mix(generator.prefix.get() | u64::from(count));
@@ -249,6 +260,12 @@ mod tests {
         assert_eq!(drawn.iter().map(|ids| ids.0).collect::<HashSet<_>>().len(), 200_000);
         assert_eq!(drawn.iter().map(|ids| ids.1).collect::<HashSet<_>>().len(), 200_000);
         assert!(drawn.iter().all(|(trace, span)| trace.is_valid() && span.is_valid()));
+    }
+
+    #[test]
+    fn no_two_threads_have_the_same_prefix() {
+        let drawn: HashSet<_> = (0..400_000).map(|_| next_prefix()).collect();
+        assert_eq!(drawn.len(), 400_000);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::capture::{Policy, Rules};
-use crate::chunk::Chunks;
+use crate::chunk::{Chunks, MAX_VALUE_BYTES};
 use crate::collector::{self, Collector, Report};
 use crate::config::{Config, Experiment, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
@@ -36,7 +36,7 @@ pub use recovery::{Recovered, recover};
 /// ```
 pub fn init() -> Guard {
     builder().install().unwrap_or_else(|error| {
-        Diagnostics::stderr().say(format!("tracing is off: {error:#}"));
+        Diagnostics::stderr().say(format!("this guard traces nothing: {error:#}"));
         Guard { running: None }
     })
 }
@@ -123,6 +123,9 @@ impl Builder {
         for warning in warnings {
             diagnostics.say(warning);
         }
+        if config.max_value_bytes.value > MAX_VALUE_BYTES {
+            diagnostics.say(format!("values are cut at {MAX_VALUE_BYTES} bytes, the most that can be captured"));
+        }
         let parts = Parts { config, diagnostics };
         let running = match self.sink {
             Some(sink) => parts.start_with(sink)?,
@@ -151,7 +154,7 @@ impl Parts {
     fn policy(&self) -> Policy {
         Policy {
             cap: self.config.capture.value,
-            full_bytes: self.config.max_value_bytes.value,
+            full_bytes: self.config.max_value_bytes.value.min(MAX_VALUE_BYTES),
             rules: self.config.redact.value.iter().fold(Rules::new(), |rules, words| rules.redact(words)),
             ..Policy::default()
         }
@@ -309,9 +312,9 @@ impl Running {
     /// Waits for what `report` says is stored to be delivered too.
     fn deliver(&self, report: Option<Report>, deadline: Instant) -> FlushReport {
         let report = report.unwrap_or_else(Report::late);
-        let losses = report.tally.losses;
+        let losses = self.recorder.chunks().losses();
         let flushed = FlushReport {
-            is_stored: report.refused.is_none() && report.tally.waiting == 0 && !report.is_late,
+            is_stored: report.is_kept(),
             stored: report.tally.stored,
             lost: losses.spans + losses.ends,
             heap_chunks: self.recorder.chunks().heap_chunks(),

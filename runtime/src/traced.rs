@@ -71,10 +71,14 @@ fn watch<R>(seen: &mut Option<TraceId>, work: impl FnOnce() -> R) -> R {
             context::replace_watch(self.0);
         }
     }
-    let restore = Restore(context::replace_watch(Watch::Waiting));
+    let mut restore = Restore(context::replace_watch(Watch::Waiting));
     let out = work();
-    if let Watch::Saw(trace) = context::replace_watch(restore.0) {
+    if let Watch::Saw(trace) = context::replace_watch(Watch::Off) {
         *seen = Some(trace);
+        // Whoever watches from further out has seen it too.
+        if let Watch::Waiting = restore.0 {
+            restore.0 = Watch::Saw(trace);
+        }
     }
     out
 }

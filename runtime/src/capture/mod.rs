@@ -23,6 +23,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::callsite::Capture;
+use crate::contain::discard;
 use crate::tape::{self, tag};
 
 pub(crate) use arg::Named;
@@ -187,10 +188,7 @@ fn write<'w>(out: &'w mut Vec<u8>, value: &dyn Value, limit: usize, next: Next<'
         Ok(Err(stop)) => writer.end_early(tag::FAILED, &stop.to_string()),
         Err(payload) => {
             writer.end_early(tag::PANICKED, "");
-            // What was thrown may throw again when it is dropped.
-            if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
+            discard(payload);
         }
     }
 }

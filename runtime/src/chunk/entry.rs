@@ -105,9 +105,10 @@ impl NoteKind {
         Self::RunTag,
     ];
 
-    /// Whether the time of the note matters.
+    /// Whether the time of the note matters: for its own sake, or because of two that differ the later one holds.
     pub(crate) fn has_time(self) -> bool {
-        matches!(self, Self::Event | Self::RunMetric)
+        use NoteKind::{Attribute, Error, Event, RunMetric, RunParam, RunTag, Tag};
+        matches!(self, Event | RunMetric | Attribute | Tag | RunParam | RunTag | Error)
     }
 
     fn from_code(code: u64) -> Option<Self> {

@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::Source;
 use super::entry::Entry;
@@ -100,6 +101,12 @@ fn remove_folder(path: &Path) {
     drop(fs::remove_dir(path));
 }
 
+/// Whether a folder that has no name yet has been left alone for so long that nobody is making it any more.
+fn is_old(path: &Path) -> bool {
+    let changed = fs::metadata(path).and_then(|folder| folder.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > Duration::from_secs(60)))
+}
+
 /// File systems whose written blocks stay writable through a mapping. Btrfs copies on write and may run out of space doing so.
 fn keeps_blocks(path: &Path) -> io::Result<()> {
     const KNOWN: [u64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
@@ -130,6 +137,9 @@ impl Abandoned {
 
     fn take(path: PathBuf) -> Option<Self> {
         let process = u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()?;
+        if path.extension().is_some_and(|extension| extension == UNNAMED) && !is_old(&path) {
+            return None;
+        }
         let Ok(lease) = File::open(path.join(LEASE)) else {
             // Whoever removed it died before the last step. A folder that is not empty is none of ours.
             drop(fs::remove_dir(path));
@@ -223,6 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_being_made_is_nobodys_to_inherit() {
+        let root = tempfile::tempdir().expect("a folder");
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    Abandoned::all(root.path()).into_iter().for_each(Abandoned::remove);
+                }
+            });
+            let made: Vec<_> = (1..=500)
+                .map(|process| Folder::create(root.path(), process, None).and_then(|folder| folder.map(16)).err())
+                .collect();
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(made.iter().flatten().map(ToString::to_string).next(), None);
+        });
+    }
+
+    #[test]
     fn cut_and_scribbled_chunks_lose_only_what_is_gone() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = Folder::create(root.path(), 9, None).expect("a folder");
@@ -283,7 +311,8 @@ mod tests {
             }
         });
         assert_eq!(bodies, [long]);
-        assert!(drain.has_done());
+        drain.sweep(|_| panic!("nothing is read twice"));
+        assert!(drain.has_settled());
         drain.recycle();
         assert_eq!(drain.sweep(|_| panic!("nothing is read twice")), 0);
     }

@@ -42,6 +42,9 @@ const LARGE_WORDS: usize = 2 * 1024 * 1024 / 8;
 /// Longest body of a note, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = (LARGE_WORDS - HEADER_WORDS) * 8 - MAX_KEY_BYTES - 64;
 
+/// Longest captured value, in bytes: leaves room for the lengths that stand around it.
+pub(crate) const MAX_VALUE_BYTES: usize = MAX_BODY_BYTES - 4096;
+
 /// All chunks of one recorder.
 #[derive(Debug)]
 pub(crate) struct Chunks {
@@ -201,7 +204,10 @@ pub(crate) trait Source: Send {
 pub(crate) struct Drain {
     chunks: &'static Chunks,
     read: Vec<usize>,
+    /// Chunks the last sweep read to their end.
     done: Vec<usize>,
+    /// Chunks the sweep before the last one read to their end.
+    settled: Vec<usize>,
     scratch: Vec<u8>,
 }
 
@@ -209,13 +215,14 @@ impl Drain {
     /// A drain that has read nothing yet. There must be only one for the same chunks.
     pub(crate) fn new(chunks: &'static Chunks) -> Self {
         let slots = chunks.small.slots().len() + chunks.large.slots().len();
-        Self { chunks, read: vec![HEADER_WORDS; slots], done: Vec::new(), scratch: Vec::new() }
+        Self { chunks, read: vec![HEADER_WORDS; slots], done: Vec::new(), settled: Vec::new(), scratch: Vec::new() }
     }
 
     /// Hands every entry published since the last sweep to `take`. Returns how many chunks held words that are no entry.
     pub(crate) fn sweep(&mut self, mut take: impl FnMut(Entry<'_>)) -> usize {
         let slots = self.chunks.small.slots().iter().chain(self.chunks.large.slots());
         let mut malformed = 0;
+        std::mem::swap(&mut self.done, &mut self.settled);
         self.done.clear();
         for (index, (slot, read)) in slots.zip(&mut self.read).enumerate() {
             // The phase is read before the words: a chunk seen sealed gets no more of them.
@@ -231,15 +238,17 @@ impl Drain {
         malformed
     }
 
-    /// Whether the last sweep read a chunk to its end, so that [`Self::recycle`] would free it.
-    pub(crate) fn has_done(&self) -> bool {
-        !self.done.is_empty()
+    /// Whether there is a chunk for [`Self::recycle`] to free.
+    pub(crate) fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
     }
 
-    /// Frees the chunks the last sweep read to their end; what was read from them must be kept elsewhere by now.
+    /// Frees the chunks the sweep before the last one read to their end; what was read from them must be kept elsewhere by now.
+    ///
+    /// Those the last sweep alone read to their end stay: they may hold ends of spans that are closed after the next sweep only.
     pub(crate) fn recycle(&mut self) {
         let small = self.chunks.small.slots();
-        for index in self.done.drain(..) {
+        for index in self.settled.drain(..) {
             let slot = small.get(index).unwrap_or_else(|| &self.chunks.large.slots()[index - small.len()]);
             self.read[index] = HEADER_WORDS;
             slot.recycle();

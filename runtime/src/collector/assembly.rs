@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::chunk::Entry;
 use crate::id::SpanId;
-use crate::record::Batch;
+use crate::record::{Batch, Ending, SpanRecord};
 
 use super::site::Site;
 use super::span::{Begin, End, Note, OpenSpan};
@@ -70,10 +70,12 @@ impl Assembly {
     }
 
     /// Takes what a dead process left in the store: its callsites, and its spans as they stood.
-    #[cfg(feature = "store")]
-    pub(crate) fn resume(&mut self, sites: Vec<(u32, String)>, open: Vec<crate::record::SpanRecord>) {
+    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "nothing outlives its process"))]
+    pub(crate) fn resume(&mut self, sites: Vec<(u32, String)>, open: Vec<SpanRecord>) {
         sites.iter().for_each(|(number, facts)| self.take_site(*number, facts.as_bytes()));
-        for record in open {
+        for mut record in open {
+            // It was written as if it were abandoned then; whether it is shows now.
+            record.error = record.error.filter(|_| record.ending != Ending::Abandoned);
             let span = self.open.entry(record.span_id).or_default();
             span.base = Some(record);
         }
@@ -136,7 +138,6 @@ impl Assembly {
     }
 
     /// Closes everything: what has ended as it ended, the rest as abandoned when its process was last known to live.
-    #[cfg(feature = "store")]
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
         for (id, span) in std::mem::take(&mut self.open) {
@@ -146,7 +147,7 @@ impl Assembly {
         }
         let last_known = batch.finished.iter().map(|record| record.end_unix_ns).max().unwrap_or(0);
         for record in &mut batch.finished {
-            if record.ending == crate::record::Ending::Abandoned {
+            if record.ending == Ending::Abandoned {
                 record.end_unix_ns = last_known;
             }
         }

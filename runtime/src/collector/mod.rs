@@ -17,6 +17,8 @@
 mod assembly;
 mod site;
 mod span;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod thread;
 
 pub(crate) use assembly::Assembly;
@@ -86,11 +88,9 @@ impl Collector {
         self.append()?;
         // The second sweep starts after every end the first one read, and so closes those spans.
         self.sweep();
-        let fresh = self.drain.has_done();
         self.sweep();
-        let retiring = fresh || self.drain.has_done();
         self.assembly.close(&mut self.backlog);
-        if retiring {
+        if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
         self.append()?;
@@ -133,10 +133,23 @@ impl Collector {
         }
     }
 
-    /// Ends this collector. What is still open stays in the chunk files, for whoever finds them.
-    fn close(self) {
-        if let Some(source) = self.source.filter(|_| self.assembly.is_empty() && self.backlog.is_empty()) {
-            source.remove();
+    /// Ends this collector. What is still open stays in the chunk files, for whoever finds them, and is written as it stands,
+    /// because some of it may be on the heap. Without files, nobody will find it: it is closed as abandoned.
+    fn close(mut self) -> Result<(), Error> {
+        let is_empty = self.assembly.is_empty();
+        match self.source.take() {
+            Some(source) => {
+                self.assembly.write_open(&mut self.backlog);
+                self.append()?;
+                if is_empty {
+                    source.remove();
+                }
+                Ok(())
+            }
+            None => {
+                self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
+                self.append()
+            }
         }
     }
 }

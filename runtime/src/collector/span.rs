@@ -74,7 +74,7 @@ impl OpenSpan {
     /// Whether something has been read since this was last asked.
     pub(super) fn take_unwritten(&mut self) -> bool {
         let now = Some(self.notes.len());
-        std::mem::replace(&mut self.written, now) != now && self.is_known()
+        self.is_known() && std::mem::replace(&mut self.written, now) != now
     }
 
     /// The closed record; `None` if its start was never read.
@@ -104,8 +104,11 @@ impl OpenSpan {
             (None, None) => return None,
         };
         let site = self.begin.and_then(|begin| sites.get(&begin.site)).cloned();
-        let mut draft = Draft { record, site, extra_inputs: Vec::new() };
-        self.notes.iter().for_each(|note| draft.apply(note));
+        let mut draft = Draft { record, site, extra_inputs: Vec::new(), resumed: self.base.is_some() };
+        // A thread may go on in a chunk that is read before its former one.
+        let mut notes: Vec<_> = self.notes.iter().collect();
+        notes.sort_by_key(|note| note.time_unix_ns);
+        notes.into_iter().for_each(|note| draft.apply(note));
         Some(draft)
     }
 }
@@ -128,12 +131,16 @@ struct Draft {
     record: SpanRecord,
     site: Option<Arc<Site>>,
     extra_inputs: Vec<(String, Json)>,
+    /// The record is one a dead process had written.
+    resumed: bool,
 }
 
 impl Draft {
     fn apply(&mut self, note: &Note) {
         let (key, body) = (note.key.as_str(), note.body.as_slice());
         match note.kind {
+            // Without the begin the names are not known; the record has the values already, with their names.
+            NoteKind::Inputs if self.site.is_none() && self.record.inputs.is_some() => {}
             NoteKind::Inputs => {
                 let values = self.site.as_ref().map_or(&[][..], |site| &site.values);
                 let node = (self.record.kind == "node").then_some(self.record.name.as_str());
@@ -147,7 +154,7 @@ impl Draft {
             NoteKind::DefaultAttribute => {}
             NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),
             NoteKind::Error => self.record.error = Some(ErrorFacts { kind: key.into(), message: tape::text(body) }),
-            NoteKind::Event => self.record.events.push(event(note)),
+            NoteKind::Event => push(&mut self.record.events, event(note), self.resumed),
             NoteKind::Model => apply_model(self.record.model.get_or_insert_default(), key, body),
             NoteKind::Tag => replace(&mut self.workflow().tags, key, tape::text(body)),
             NoteKind::Session => self.workflow().session = Some(tape::text(body)),
@@ -162,7 +169,9 @@ impl Draft {
             NoteKind::RunMetric => {
                 if let Some((value, step)) = metric(body) {
                     let time_unix_ns = note.time_unix_ns;
-                    self.run().metrics.push(RunMetric { key: key.into(), value, time_unix_ns, step });
+                    let metric = RunMetric { key: key.into(), value, time_unix_ns, step };
+                    let resumed = self.resumed;
+                    push(&mut self.run().metrics, metric, resumed);
                 }
             }
         }
@@ -212,6 +221,13 @@ fn merged(inputs: Option<Json>, extra: &[(String, Json)]) -> Json {
     };
     members.extend(extra.iter().map(|(key, value)| (key.clone(), value.to_value())));
     Json::of(&members)
+}
+
+/// Adds `new`, unless a resumed span has it already: what was written as it stood may be met again in a chunk.
+fn push<T: PartialEq>(list: &mut Vec<T>, new: T, resumed: bool) {
+    if !resumed || !list.contains(&new) {
+        list.push(new);
+    }
 }
 
 fn replace<T>(pairs: &mut Vec<(String, T)>, key: &str, value: T) {

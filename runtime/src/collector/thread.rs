@@ -1,10 +1,14 @@
 //! The collector's thread and the way to talk to it.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::any::Any;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::contain;
 use crate::diagnostics::Diagnostics;
 
 use super::{Collector, Tally};
@@ -29,6 +33,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Whether everything that had ended when the report was asked for is with the sink.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.refused.is_none() && !self.is_late
+    }
+
     /// What is known when the collector does not answer in time.
     pub(crate) fn late() -> Self {
         Self { is_late: true, ..Self::default() }
@@ -52,8 +61,21 @@ impl Handle {
         let (commands, inbox) = channel();
         let chunks = collector.recorder.chunks();
         let thread = thread::Builder::new().name("spanwright-collector".into()).spawn(move || {
-            first();
-            run(collector, &inbox, &diagnostics);
+            let recorder = collector.recorder;
+            // Not to be dropped by a panic: the lease it holds says that somebody may still write to the chunks.
+            let mut collector = ManuallyDrop::new(collector);
+            let work = AssertUnwindSafe(|| {
+                first();
+                run(&mut collector, &inbox, &diagnostics)
+            });
+            match catch_unwind(work) {
+                Ok(closing) => close(ManuallyDrop::into_inner(collector), closing, &diagnostics),
+                Err(payload) => {
+                    recorder.stop();
+                    say_panic(&diagnostics, &*payload);
+                    contain::discard(payload);
+                }
+            }
         })?;
         chunks.wake_when_short(thread.thread().clone());
         Ok(Self { commands, thread: Mutex::new(Some(thread)) })
@@ -82,40 +104,56 @@ impl Handle {
     }
 }
 
-fn run(mut collector: Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) {
+/// Who waits for the collector to be closed, and what to tell them.
+type Closing = Option<(SyncSender<Report>, Report)>;
+
+fn close(collector: Collector, closing: Closing, diagnostics: &Diagnostics) {
+    let closed = collector.close();
+    let Some((answer, mut report)) = closing else { return };
+    if let (Err(error), None) = (closed, &report.refused) {
+        diagnostics.say(format!("cannot store the spans that are still open: {error:#}"));
+        report.refused = Some(error);
+    }
+    drop(answer.try_send(report));
+}
+
+fn say_panic(diagnostics: &Diagnostics, payload: &(dyn Any + Send)) {
+    let message = contain::message(payload);
+    diagnostics.say(format!(
+        "tracing stops, its collector panicked: {message}; the next process takes over what is in chunk files"
+    ));
+}
+
+fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) -> Closing {
     let mut speaker = Speaker::new(diagnostics);
+    let mut refused = None;
     loop {
         // The wait is on the thread's token and not on the inbox, so that a thread short of chunks can end it without a lock.
         let command = match inbox.try_recv() {
             Ok(command) => Some(command),
-            Err(_) => {
-                thread::park_timeout(INTERVAL);
-                match inbox.recv_timeout(Duration::ZERO) {
-                    Ok(command) => Some(command),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => break,
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {
+                if refused.is_none() {
+                    thread::park_timeout(INTERVAL);
+                } else {
+                    // Threads short of chunks cannot be helped now, and must not make a sink that refuses be asked all the time.
+                    thread::sleep(INTERVAL);
                 }
+                inbox.try_recv().ok()
             }
         };
-        let mut refused = collector.cycle().err();
-        // A second cycle closes what ended while the first one ran.
-        if command.is_some() && refused.is_none() {
-            refused = collector.cycle().err();
-        }
-        let report = Report { tally: collector.tally(), refused, is_late: false };
+        refused = collector.cycle().err();
+        let report = Report { tally: collector.tally(), refused: refused.clone(), is_late: false };
         speaker.look_at(&report);
         match command {
             Some(Command::Flush(answer)) => drop(answer.try_send(report)),
             Some(Command::Close(answer)) => {
                 speaker.say_losses(&report.tally);
-                collector.close();
-                drop(answer.try_send(report));
-                return;
+                return Some((answer, report));
             }
             None => {}
         }
     }
-    collector.close();
 }
 
 /// Says what went wrong: at once, then once per interval.

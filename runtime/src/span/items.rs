@@ -2,7 +2,7 @@
 
 use crate::callsite::Capture as Level;
 use crate::capture;
-use crate::chunk::NoteKind;
+use crate::chunk::{MAX_BODY_BYTES, NoteKind};
 use crate::clock::now_unix_ns;
 use crate::outcome::Observed;
 
@@ -37,7 +37,11 @@ impl Items {
             if let Some(value) = observed.value {
                 let (level, policy) = (span.site().output.min(recorder.policy().cap), recorder.policy());
                 if level > Level::None && self.kept.len() < policy.limit(level) {
+                    let before = self.kept.len();
                     capture::value(&mut self.kept, value, level, policy);
+                    if self.kept.len() > MAX_BODY_BYTES {
+                        self.kept.truncate(before);
+                    }
                 }
             }
             if let Some(failure) = observed.failure.as_ref().filter(|_| !observed.expected && !self.failed) {

@@ -23,6 +23,7 @@ use crate::callsite::{Callsite, Capture as Level, Kind};
 use crate::capture::{self, Value};
 use crate::chunk::{MAX_BODY_BYTES, NoteKind};
 use crate::clock::now_unix_ns;
+use crate::contain::{self, contained};
 use crate::context::{self, Current};
 use crate::id::{SpanId, TraceId, next_span_id, next_trace_id};
 use crate::outcome::{Failure, Observed};
@@ -63,16 +64,19 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
             return span;
         }
         span.trace = next_trace_id();
-        context::saw_trace(span.trace);
     }
     span.recorder = Some(recorder);
     let sampled = if starts_trace { recorder.keeps(span.trace) } else { current.span.is_valid() };
     if sampled {
         let parent = Some(current.span).filter(|_| !starts_trace);
         span.begin(recorder, parent, values);
-        if starts_trace {
+        if starts_trace && span.is_recorded() {
+            context::saw_trace(span.trace);
             span.note_session(recorder);
         }
+    } else if !starts_trace && recorder.keeps(span.trace) {
+        // The span it would be a child of found no room.
+        recorder.chunks().count_dropped_span();
     }
     span
 }
@@ -93,6 +97,10 @@ impl Span {
         if level > Level::None && (!values.is_empty() || self.site.kind == Kind::Node) {
             self.note_with(NoteKind::Inputs, "", |out| {
                 capture::inputs(out, self.site.values, values, level, recorder.policy());
+                if out.len() > MAX_BODY_BYTES {
+                    out.clear();
+                    capture::inputs(out, self.site.values, values, Level::Preview, recorder.policy());
+                }
             });
         }
         if matches!(self.site.kind, Kind::Workflow | Kind::Scheduled) && !self.site.workflow.is_empty() {
@@ -116,7 +124,7 @@ impl Span {
     #[inline]
     pub fn with(self, say: impl FnOnce(&Facts<'_>)) -> Self {
         if self.is_recorded() {
-            let _ = catch_unwind(AssertUnwindSafe(|| say(&Facts { span: &self })));
+            let _ = contained(|| say(&Facts { span: &self }));
         }
         self
     }
@@ -172,11 +180,11 @@ impl Span {
         observe: impl FnOnce() -> Observed<'r>,
         take: impl FnOnce(&Observed<'r>) -> R,
     ) -> Option<R> {
-        let seen = catch_unwind(AssertUnwindSafe(|| take(&observe())));
-        if seen.is_err() {
+        let seen = contained(|| take(&observe()));
+        if seen.is_none() {
             self.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
         }
-        seen.ok()
+        seen
     }
 
     /// Writes what was observed and says how the call ended.
@@ -247,8 +255,7 @@ impl Span {
     pub(crate) fn finish_panicked(&mut self, payload: &(dyn Any + Send)) {
         let Some(recorder) = self.recorder() else { return };
         let end = now_unix_ns();
-        let message = payload.downcast_ref::<&str>().copied();
-        let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("panicked");
+        let message = contain::message(payload);
         self.note_with(NoteKind::Error, "panic", |out| capture::text(out, message, MAX_TEXT_CHARS, recorder.policy()));
         self.end(recorder, end, Ending::Panic, false);
     }
@@ -310,7 +317,6 @@ pub(crate) fn write_note_with(
 }
 
 pub(crate) fn write_note(recorder: Option<&'static Recorder>, span: SpanId, kind: NoteKind, key: &str, body: &[u8]) {
-    debug_assert!(body.len() <= MAX_BODY_BYTES, "capture keeps values within a large chunk");
     if let Some(recorder) = recorder {
         let time = if kind.has_time() { now_unix_ns() } else { 0 };
         recorder.chunks().note(span, kind, time, key.as_bytes(), body);

@@ -1,0 +1,357 @@
+//! What becomes of spans where threads, full chunks, a refusing sink and a sudden end meet.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::callsite::{Callsite, Capture, Kind};
+use crate::capture::{Policy, Value};
+use crate::chunk::{Chunks, Entry, NoteKind};
+use crate::context::{Context, Current};
+use crate::diagnostics::Diagnostics;
+use crate::error::Kind as ErrorKind;
+use crate::id::{SpanId, TraceId};
+use crate::outcome::Observed;
+use crate::record::{AttributeValue, Ending, SpanRecord};
+use crate::span::{Facts, Span, call, handle, start};
+use crate::traced::traced_call;
+
+static SITE: Callsite = Callsite::new("work", Kind::Tool, &["first", "second"]);
+static CHILD: Callsite = Callsite::new("child", Kind::Node, &[]);
+
+/// What a sink was given; it refuses while `refuses` is set.
+#[derive(Clone, Default)]
+struct Kept {
+    finished: Arc<Mutex<Vec<SpanRecord>>>,
+    open: Arc<Mutex<Vec<SpanRecord>>>,
+    callsites: Arc<Mutex<Vec<(u32, String)>>>,
+    offers: Arc<AtomicU64>,
+    refuses: Arc<AtomicBool>,
+    every_other: bool,
+}
+
+impl RecordSink for Kept {
+    fn append(&mut self, batch: &Batch) -> Result<(), Error> {
+        let offer = self.offers.fetch_add(1, Ordering::Relaxed);
+        if self.refuses.load(Ordering::Relaxed) || (self.every_other && offer.is_multiple_of(2)) {
+            return Err(Error::new(ErrorKind::Store, "refused"));
+        }
+        self.finished.lock().expect("no panic").extend_from_slice(&batch.finished);
+        self.open.lock().expect("no panic").extend_from_slice(&batch.open);
+        self.callsites.lock().expect("no panic").extend_from_slice(&batch.callsites);
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn finished(&self) -> Vec<SpanRecord> {
+        self.finished.lock().expect("no panic").clone()
+    }
+}
+
+fn recorder(small: usize, large: usize) -> &'static Recorder {
+    Recorder::start(Chunks::with_slots(small, large), Policy::default(), 1.0)
+}
+
+fn scope(recorder: &'static Recorder) -> Context {
+    Context { current: Current::scope(recorder), session: None }
+}
+
+fn traced<R>(site: &'static Callsite, work: impl FnOnce() -> R) -> R {
+    call(start(site, &[]), work, |_| Observed::ok())
+}
+
+#[test]
+fn values_too_long_together_arrive_as_previews() {
+    let recorder = recorder(8, 2);
+    let long = "x".repeat(1 << 20);
+    static FULL: Callsite = Callsite::new("full", Kind::Llm, &["first", "second", "third"]).inputs(Capture::Full);
+    scope(recorder).run(|| {
+        let values: [&dyn Value; 3] = [&long, &long, &long];
+        call(start(&FULL, &values), || (), |_| Observed::ok());
+    });
+    let kept = Kept::default();
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    collector.cycle().expect("it takes everything");
+    let inputs = kept.finished()[0].inputs.as_ref().expect("they are captured").to_value();
+    for name in ["first", "second", "third"] {
+        let length = inputs[name].as_str().expect("a text").len();
+        assert!((1000..4000).contains(&length), "{name}: {length}");
+    }
+    assert_eq!(collector.tally().losses.notes, 0);
+}
+
+#[test]
+fn what_is_set_later_wins_though_a_chunk_with_a_lower_place_takes_it() {
+    let recorder = recorder(4, 2);
+    let kept = Kept::default();
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    scope(recorder).run(|| {
+        std::thread::scope(|threads| {
+            threads.spawn(|| scope(recorder).run(|| traced(&CHILD, || ())));
+        });
+        traced(&SITE, || {
+            collector.cycle().expect("it takes everything");
+            handle().set("state", "earlier");
+            Chunks::release_thread();
+            handle().set("state", "later");
+        });
+    });
+    collector.cycle().expect("it takes everything");
+    let spans = kept.finished();
+    let work = spans.iter().find(|span| span.name == "work").expect("it has ended");
+    assert_eq!(work.attribute("state"), Some(&AttributeValue::Text("later".into())));
+}
+
+#[test]
+fn a_dropped_span_takes_its_children_along_and_all_are_counted() {
+    let recorder = recorder(0, 0);
+    scope(recorder).run(|| traced(&SITE, || traced(&CHILD, || traced(&CHILD, || ()))));
+    assert_eq!(recorder.chunks().losses().spans, 3);
+}
+
+fn begin(site: u32, span: u64) -> Entry<'static> {
+    let trace = TraceId::from_halves(1, 2);
+    Entry::Begin { site, span: SpanId::from_u64(span), parent: None, trace, start_unix_ns: 5 }
+}
+
+fn event(span: u64, body: &[u8]) -> Entry<'_> {
+    Entry::Note { span: SpanId::from_u64(span), kind: NoteKind::Event, time_unix_ns: 7, key: b"seen", body }
+}
+
+#[test]
+fn an_open_span_is_written_once_its_begin_is_known() {
+    let (mut assembly, mut batch) = (Assembly::default(), Batch::default());
+    assembly.take(event(3, &[]));
+    assembly.write_open(&mut batch);
+    assert_eq!(batch.open, []);
+    assembly.take(begin(1, 3));
+    assembly.write_open(&mut batch);
+    assert_eq!(batch.open.len(), 1);
+}
+
+#[test]
+fn what_stands_in_the_store_and_in_a_chunk_is_recovered_once() {
+    let (mut assembly, mut batch) = (Assembly::default(), Batch::default());
+    assembly.take(begin(1, 3));
+    assembly.take(event(3, &[]));
+    assembly.write_open(&mut batch);
+    let mut heir = Assembly::default();
+    heir.resume(Vec::new(), batch.open);
+    heir.take(begin(1, 3));
+    heir.take(event(3, &[]));
+    let recovered = heir.close_all();
+    assert_eq!(recovered.finished.len(), 1);
+    assert_eq!(recovered.finished[0].events.len(), 1);
+    assert_eq!(recovered.finished[0].ending, Ending::Abandoned);
+
+    let mut heir = Assembly::default();
+    heir.resume(Vec::new(), recovered.finished);
+    heir.take(Entry::End { span: SpanId::from_u64(3), end_unix_ns: 9, ending: Ending::Ok, incomplete: false });
+    let ended = heir.close_all().finished;
+    assert_eq!((ended[0].ending, &ended[0].error), (Ending::Ok, &None), "it had ended after it was written");
+}
+
+#[test]
+fn a_chunk_whose_last_entries_are_just_read_is_not_freed_before_they_are_kept() {
+    let recorder = recorder(4, 2);
+    let span = SpanId::from_u64(3);
+    let chunks = recorder.chunks();
+    chunks.begin(1, span, None, TraceId::from_halves(1, 2), 5);
+    let mut drain = Drain::new(chunks);
+    drain.sweep(|_| ());
+    chunks.end(span, 9, Ending::Ok, false);
+    Chunks::release_thread();
+    drain.sweep(|_| ());
+    drain.recycle();
+    let mut left = 0;
+    Drain::new(chunks).sweep(|_| left += 1);
+    assert_eq!(left, 2, "the end was read by the last sweep and its span is not closed yet");
+}
+
+#[test]
+fn a_trace_is_seen_through_another_watch() {
+    let work = || traced(&SITE, || ());
+    scope(recorder(4, 2)).run(|| {
+        let ((inner, ()), outer) = traced_call(|| (traced_call(work).1, work()));
+        assert!(inner.is_some());
+        assert_eq!(inner, outer);
+    });
+}
+
+#[test]
+fn a_trace_that_is_not_recorded_is_no_trace() {
+    let unsampled = Recorder::start(Chunks::with_slots(4, 2), Policy::default(), 0.0);
+    for recorder in [unsampled, recorder(0, 0)] {
+        assert_eq!(scope(recorder).run(|| traced_call(|| traced(&SITE, || ()))).1, None);
+    }
+}
+
+#[test]
+fn spans_open_at_the_end_reach_a_sink_that_is_all_there_is() {
+    let recorder = recorder(4, 2);
+    let kept = Kept::default();
+    let (collector, _) = spawn(recorder, kept.clone());
+    let span = scope(recorder).run(|| start(&SITE, &[]));
+    collector.close(soon()).expect("it ends");
+    drop(span);
+    assert_eq!(kept.finished().iter().map(|span| span.ending).collect::<Vec<_>>(), [Ending::Abandoned]);
+}
+
+struct ThrowsWhenDropped;
+
+impl Drop for ThrowsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_panic_that_panics_again_when_it_is_dropped_stays_ours() {
+    let recorder = recorder(4, 2);
+    let kept = Kept::default();
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    fn throw() -> ! {
+        std::panic::panic_any(ThrowsWhenDropped)
+    }
+    let returned = scope(recorder).run(|| {
+        let span: Span = start(&SITE, &[]).with(|_: &Facts<'_>| throw());
+        call(span, || 5, |_| -> Observed<'_> { throw() })
+    });
+    assert_eq!(returned, 5);
+    collector.cycle().expect("it takes everything");
+    assert_eq!(kept.finished()[0].ending, Ending::Ok);
+}
+
+/// Starts a collector's thread; what it says is kept.
+fn spawn(recorder: &'static Recorder, sink: impl RecordSink + 'static) -> (Handle, Arc<Mutex<Vec<String>>>) {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let into = said.clone();
+    let diagnostics = Diagnostics::to(move |line| into.lock().expect("no panic").push(line.to_owned()));
+    let collector = Collector::new(recorder, Box::new(sink), None);
+    (Handle::spawn(collector, diagnostics, || ()).expect("a thread can be started"), said)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+#[test]
+fn a_flush_in_the_middle_of_load_keeps_what_had_ended_and_says_so() {
+    let recorder = recorder(256, 2);
+    let kept = Kept::default();
+    let (collector, _) = spawn(recorder, kept.clone());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            scope(recorder).run(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    traced(&CHILD, || ());
+                }
+            });
+        });
+        let mut reports = Vec::new();
+        for _ in 0..5 {
+            scope(recorder).run(|| traced(&SITE, || ()));
+            let report = collector.flush(soon());
+            let works = kept.finished.lock().expect("no panic").iter().filter(|span| span.name == "work").count();
+            reports.push((report.is_some_and(|report| report.is_kept()), works));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(reports, Vec::from_iter((1..=5).map(|works| (true, works))));
+    });
+    collector.close(soon()).expect("it ends");
+}
+
+#[test]
+fn a_sink_that_refuses_is_not_asked_without_a_pause_however_many_spans_are_dropped() {
+    let recorder = recorder(2, 0);
+    let kept = Kept::default();
+    kept.refuses.store(true, Ordering::Relaxed);
+    let (collector, said) = spawn(recorder, kept.clone());
+    let until = Instant::now() + Duration::from_millis(500);
+    scope(recorder).run(|| {
+        while Instant::now() < until {
+            traced(&CHILD, || ());
+        }
+    });
+    let offers = kept.offers.load(Ordering::Relaxed);
+    assert!((1..=25).contains(&offers), "{offers} times in half a second");
+    assert!(recorder.chunks().losses().spans > 0);
+    kept.refuses.store(false, Ordering::Relaxed);
+    assert!(collector.close(soon()).expect("it ends").is_kept());
+    assert!(said.lock().expect("no panic").iter().any(|line| line.contains("cannot store spans")));
+}
+
+#[test]
+fn a_sink_that_panics_ends_tracing_and_that_is_said() {
+    struct Panics;
+    impl RecordSink for Panics {
+        fn append(&mut self, _: &Batch) -> Result<(), Error> {
+            panic!("the sink gives up")
+        }
+    }
+    let recorder = recorder(4, 2);
+    let (collector, said) = spawn(recorder, Panics);
+    scope(recorder).run(|| traced(&SITE, || ()));
+    assert!(collector.flush(soon()).is_none());
+    assert!(collector.close(soon()).is_none());
+    let said = said.lock().expect("no panic").clone();
+    assert!(said.iter().any(|line| line.contains("the sink gives up")), "{said:?}");
+    assert!(!recorder.is_accepting());
+}
+
+/// Starts a span on this thread, adds a child, and leaves its end to `elsewhere`.
+fn migrate(elsewhere: &std::sync::mpsc::Sender<Span>) {
+    let span = start(&SITE, &[]);
+    let context = span.context();
+    {
+        let _entered = context.map(crate::context::enter);
+        traced(&CHILD, || handle().event("there"));
+    }
+    elsewhere.send(span).expect("the other end is there");
+}
+
+#[test]
+fn every_span_made_is_kept_or_counted_whatever_happens_to_chunks_and_sink() {
+    const THREADS: u64 = 8;
+    const EACH: u64 = 3_000;
+    let recorder = recorder(12, 2);
+    let kept = Kept { every_other: true, ..Kept::default() };
+    let (collector, _) = spawn(recorder, kept.clone());
+    std::thread::scope(|threads| {
+        let (sender, inbox) = std::sync::mpsc::channel::<Span>();
+        for _ in 0..THREADS {
+            let sender = sender.clone();
+            threads.spawn(move || {
+                scope(recorder).run(|| {
+                    for n in 0..EACH {
+                        migrate(&sender);
+                        if n.is_multiple_of(500) {
+                            Chunks::release_thread();
+                        }
+                    }
+                });
+            });
+        }
+        drop(sender);
+        for mut span in inbox {
+            span.finish(Observed::ok);
+        }
+        Chunks::release_thread();
+    });
+    let report = loop {
+        let report = collector.flush(soon()).expect("it answers");
+        if report.is_kept() && report.tally.waiting == 0 {
+            break report;
+        }
+    };
+    let (spans, losses) = (kept.finished(), report.tally.losses);
+    let ids: HashSet<_> = spans.iter().map(|span| span.span_id).collect();
+    assert_eq!(ids.len(), spans.len(), "no span is kept twice");
+    assert_eq!(report.tally.open, losses.ends);
+    assert_eq!(spans.len() as u64 + losses.spans + losses.ends, 2 * THREADS * EACH, "{report:?}");
+    assert_eq!((report.tally.malformed, report.tally.orphaned), (0, 0));
+}
