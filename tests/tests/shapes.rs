@@ -187,6 +187,22 @@ async fn a_stream_lasts_until_its_end_or_its_drop() {
 }
 
 #[tokio::test]
+async fn a_long_stream_is_counted_to_its_end_and_kept_within_a_limit() {
+    #[tool]
+    fn words() -> impl Stream<Item = String> {
+        stream::iter((0..1000).map(|n| format!("word {n} ")))
+    }
+
+    let recording = Recording::new();
+    assert_eq!(recording.scope(async { words().count().await }).await, 1000);
+    let span = recording.span("words");
+    assert_eq!(int(&span, "stream.items"), 1000);
+    let kept = json(&span.outputs);
+    let kept = kept.as_str().expect("texts are joined");
+    assert!(kept.starts_with("word 0 word 1 ") && kept.ends_with('…') && kept.len() < 2200, "{} bytes", kept.len());
+}
+
+#[tokio::test]
 async fn a_dropped_future_is_cancelled_and_its_children_end_within_it() {
     #[node]
     async fn inner() {

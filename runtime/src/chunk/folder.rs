@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! chunks/<process>/lease      held under an exclusive lock for as long as the process lives; says who it is, for people
-//! chunks/<process>/<n>.chunk  32 KiB or 2 MiB, every block written before it is mapped
+//! chunks/<process>/<n>.chunk  32 KiB, 256 KiB or 8 MiB, every block written before it is mapped
 //! ```
 //!
 //! A process is dead when its lease can be locked. Whoever locks it owns the folder: it reads the chunks, keeps what they hold,

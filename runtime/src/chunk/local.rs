@@ -75,7 +75,7 @@ pub(super) fn write(chunks: &'static Chunks, length: usize, urgency: Urgency, fi
 #[inline(never)]
 fn write_slowly(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
     if length > chunks.small.capacity() {
-        return write_alone(chunks, &chunks.large, length, urgency, fill);
+        return chunks.long.iter().any(|table| write_alone(chunks, table, length, urgency, fill));
     }
     LOCAL
         .try_with(|local| local.renew(chunks, urgency) && local.write(chunks, length, &fill))

@@ -8,8 +8,7 @@
 //! |---|---|
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
-//! | large chunk, for one note each | 2 MiB |
-//! | large chunks | at most 32 |
+//! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
 //!
 //! What is published in a mapped chunk survives the death of the process: see [`folder`].
 
@@ -37,7 +36,8 @@ use memory::{HEADER_WORDS, Memory};
 use table::{Phase, Slot, Table};
 
 const SMALL_WORDS: usize = 32 * 1024 / 8;
-const LARGE_WORDS: usize = 2 * 1024 * 1024 / 8;
+const MEDIUM_WORDS: usize = 256 * 1024 / 8;
+const LARGE_WORDS: usize = 8 * 1024 * 1024 / 8;
 
 /// Longest body of a note, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = (LARGE_WORDS - HEADER_WORDS) * 8 - MAX_KEY_BYTES - 64;
@@ -49,7 +49,8 @@ pub(crate) const MAX_VALUE_BYTES: usize = MAX_BODY_BYTES - 4096;
 #[derive(Debug)]
 pub(crate) struct Chunks {
     small: Table,
-    large: Table,
+    /// For one long note each, the smaller ones first.
+    long: [Table; 2],
     counts: Counts,
     /// The collector's thread, woken when chunks run short.
     collector: OnceLock<Thread>,
@@ -77,14 +78,14 @@ pub(crate) struct Losses {
 impl Chunks {
     /// Chunks within the default budget, none of them filled yet.
     pub(crate) fn new() -> Self {
-        Self::with_slots(2048, 32)
+        Self::with_slots(2048, 8)
     }
 
-    /// Chunks within a budget of so many small and large ones.
+    /// Chunks within a budget of so many small and large ones; of the size between, eight for each large one.
     pub(crate) fn with_slots(small: usize, large: usize) -> Self {
         Self {
             small: Table::new(small, SMALL_WORDS),
-            large: Table::new(large, LARGE_WORDS),
+            long: [Table::new(8 * large, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
             counts: Counts::default(),
             collector: OnceLock::new(),
         }
@@ -169,6 +170,11 @@ impl Chunks {
         drop(self.collector.set(collector));
     }
 
+    /// All slots, in an order that never changes.
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.small.slots().iter().chain(self.long.iter().flat_map(Table::slots))
+    }
+
     fn take(&self, table: &'static Table, urgency: Urgency) -> Option<&'static Slot> {
         let taken = table.take(urgency);
         if taken.as_ref().is_none_or(|taken| taken.from_heap) {
@@ -180,12 +186,14 @@ impl Chunks {
         taken.map(|taken| taken.slot)
     }
 
-    /// Keeps `small` chunks from `source` ready, and a large one once one was needed. Called by the collector only.
+    /// Keeps `small` chunks from `source` ready, and of each longer size one, once one was needed. Called by the collector only.
     pub(crate) fn stock(&self, small: usize, source: &dyn Source) {
         while self.small.ready() < small && self.small.stock(|| source.make(self.small.words())) {}
-        let large_wanted = self.large.slots().iter().any(|slot| slot.memory().is_some());
-        if large_wanted && self.large.ready() == 0 {
-            self.large.stock(|| source.make(self.large.words()));
+        for table in &self.long {
+            let wanted = table.slots().iter().any(|slot| slot.memory().is_some());
+            if wanted && table.ready() == 0 {
+                table.stock(|| source.make(table.words()));
+            }
         }
     }
 }
@@ -214,13 +222,13 @@ pub(crate) struct Drain {
 impl Drain {
     /// A drain that has read nothing yet. There must be only one for the same chunks.
     pub(crate) fn new(chunks: &'static Chunks) -> Self {
-        let slots = chunks.small.slots().len() + chunks.large.slots().len();
+        let slots = chunks.slots().count();
         Self { chunks, read: vec![HEADER_WORDS; slots], done: Vec::new(), settled: Vec::new(), scratch: Vec::new() }
     }
 
     /// Hands every entry published since the last sweep to `take`. Returns how many chunks held words that are no entry.
     pub(crate) fn sweep(&mut self, mut take: impl FnMut(Entry<'_>)) -> usize {
-        let slots = self.chunks.small.slots().iter().chain(self.chunks.large.slots());
+        let slots = self.chunks.slots();
         let mut malformed = 0;
         std::mem::swap(&mut self.done, &mut self.settled);
         self.done.clear();
@@ -247,9 +255,8 @@ impl Drain {
     ///
     /// Those the last sweep alone read to their end stay: they may hold ends of spans that are closed after the next sweep only.
     pub(crate) fn recycle(&mut self) {
-        let small = self.chunks.small.slots();
         for index in self.settled.drain(..) {
-            let slot = small.get(index).unwrap_or_else(|| &self.chunks.large.slots()[index - small.len()]);
+            let Some(slot) = self.chunks.slots().nth(index) else { continue };
             self.read[index] = HEADER_WORDS;
             slot.recycle();
         }

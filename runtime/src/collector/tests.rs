@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::callsite::{Callsite, Capture, Kind};
+use crate::callsite::{Callsite, Kind};
 use crate::capture::{Policy, Value};
 use crate::chunk::{Chunks, Entry, NoteKind};
 use crate::context::{Context, Current};
@@ -63,24 +63,32 @@ fn traced<R>(site: &'static Callsite, work: impl FnOnce() -> R) -> R {
     call(start(site, &[]), work, |_| Observed::ok())
 }
 
-#[test]
-fn values_too_long_together_arrive_as_previews() {
+/// Lengths of the inputs of a call with so many texts of 1 MiB, each captured in full.
+fn lengths_of_long_inputs(site: &'static Callsite) -> Vec<usize> {
     let recorder = recorder(8, 2);
     let long = "x".repeat(1 << 20);
-    static FULL: Callsite = Callsite::new("full", Kind::Llm, &["first", "second", "third"]).inputs(Capture::Full);
     scope(recorder).run(|| {
-        let values: [&dyn Value; 3] = [&long, &long, &long];
-        call(start(&FULL, &values), || (), |_| Observed::ok());
+        let values: Vec<&dyn Value> = site.values.iter().map(|_| &long as &dyn Value).collect();
+        call(start(site, &values), || (), |_| Observed::ok());
     });
     let kept = Kept::default();
     let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
     collector.cycle().expect("it takes everything");
-    let inputs = kept.finished()[0].inputs.as_ref().expect("they are captured").to_value();
-    for name in ["first", "second", "third"] {
-        let length = inputs[name].as_str().expect("a text").len();
-        assert!((1000..4000).contains(&length), "{name}: {length}");
-    }
     assert_eq!(collector.tally().losses.notes, 0);
+    let inputs = kept.finished()[0].inputs.as_ref().expect("they are captured").to_value();
+    site.values.iter().map(|name| inputs[name].as_str().expect("a text").len()).collect()
+}
+
+#[test]
+fn long_values_arrive_whole_and_too_many_of_them_as_previews() {
+    static THREE: Callsite = Callsite::new("full", Kind::Llm, &["a", "b", "c"]);
+    static NINE: Callsite = Callsite::new("full", Kind::Llm, &["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+    for length in lengths_of_long_inputs(&THREE) {
+        assert!(length > (1 << 20) - 10, "{length}: cut by its own limit only");
+    }
+    for length in lengths_of_long_inputs(&NINE) {
+        assert!((1000..4000).contains(&length), "{length}");
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) struct Items {
     first_after_ns: Option<u64>,
     /// The tapes of the items kept, one after the other.
     kept: Vec<u8>,
+    /// Later items are not kept; `…` stands for them.
+    is_cut: bool,
     failed: bool,
 }
 
@@ -23,7 +25,7 @@ impl Items {
     /// No item yet.
     pub(crate) fn of(span: &Span) -> Self {
         let started_unix_ns = if span.is_recorded() { now_unix_ns() } else { 0 };
-        Self { count: 0, started_unix_ns, first_after_ns: None, kept: Vec::new(), failed: false }
+        Self { count: 0, started_unix_ns, first_after_ns: None, kept: Vec::new(), is_cut: false, failed: false }
     }
 
     /// Takes one item. The first one that is a failure is the stream's.
@@ -36,11 +38,16 @@ impl Items {
         span.observed(observe, |observed| {
             if let Some(value) = observed.value {
                 let (level, policy) = (span.site().output.min(recorder.policy().cap), recorder.policy());
-                if level > Level::None && self.kept.len() < policy.limit(level) {
+                if level > Level::None && !self.is_cut {
                     let before = self.kept.len();
-                    capture::value(&mut self.kept, value, level, policy);
-                    if self.kept.len() > MAX_BODY_BYTES {
+                    self.is_cut = before >= policy.limit(level);
+                    if !self.is_cut {
+                        capture::value(&mut self.kept, value, level, policy);
+                        self.is_cut = self.kept.len() > MAX_BODY_BYTES;
+                    }
+                    if self.is_cut {
                         self.kept.truncate(before);
+                        capture::text(&mut self.kept, "…", 1, policy);
                     }
                 }
             }
