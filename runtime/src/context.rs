@@ -23,7 +23,7 @@ impl Current {
     pub(crate) const NONE: Self = Self { recorder: None, trace: TraceId::from_halves(0, 0), span: SpanId::from_u64(0) };
 
     /// A recorder to start traces in, without a trace.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) const fn scope(recorder: &'static Recorder) -> Self {
         Self { recorder: Some(recorder), ..Self::NONE }
     }
@@ -131,7 +131,7 @@ impl Context {
     }
 
     /// The context a [W3C `traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header) names: spans started in it
-    /// continue the caller's trace. `None` if the text is not a valid one, or nothing is installed.
+    /// continue the caller's trace, whatever its sampled flag says. `None` if the text is not a valid one, or nothing is installed.
     pub fn from_traceparent(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

@@ -145,10 +145,12 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Y> {
         let this = self.project();
-        let (Some(inner), Some((span, _))) = (this.inner.as_pin_mut(), this.rest.as_mut()) else {
-            return Poll::Pending;
+        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
+        let output = match this.rest.as_mut() {
+            Some((span, _)) => ready!(span.enter_body(|| inner.poll(task))),
+            // Polled after its end, it does what the plain future does then.
+            None => ready!(inner.poll(task)),
         };
-        let output = ready!(span.enter_body(|| inner.poll(task)));
         match this.rest.take() {
             Some((span, then)) => Poll::Ready(then(span, output)),
             None => Poll::Pending,

@@ -70,7 +70,7 @@ impl Assembly {
     }
 
     /// Takes what a dead process left in the store: its callsites, and its spans as they stood.
-    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "nothing outlives its process"))]
+    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nothing outlives its process"))]
     pub(crate) fn resume(&mut self, sites: Vec<(u32, String)>, open: Vec<SpanRecord>) {
         sites.iter().for_each(|(number, facts)| self.take_site(*number, facts.as_bytes()));
         for mut record in open {

@@ -280,9 +280,10 @@ impl<'r> Observed<'r> {
         Self::NOTHING
     }
 
-    /// A success; `value` is recorded as the output.
+    /// A success; `value` is recorded as the output, unless it is `()` or another type without content.
     pub fn value<T: Serialize>(value: &'r T) -> Self {
-        Self::captured(value)
+        // Nothing is said by `()`: most nodes return it, and a note costs more than the rest of their span.
+        if size_of::<T>() == 0 { Self::NOTHING } else { Self::captured(value) }
     }
 
     /// A failure; `error` is recorded as its text.

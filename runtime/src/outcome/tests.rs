@@ -14,7 +14,7 @@ use crate::capture::{self, Policy};
 use crate::record::Usage;
 use crate::tape;
 
-/// What is kept of an observation: `ok value`, `error kind: text`, or both.
+/// What is kept of an observation: `ok value`, `error kind: text`, both, or nothing of what says nothing.
 fn read(observed: &Observed<'_>) -> String {
     let mut text = String::new();
     if let Some(failure) = &observed.failure {
@@ -101,9 +101,9 @@ type Deep = Alias<Plan>;
 fn results_are_found_whatever_their_name() {
     assert_eq!(node!(Deep, { Ok(Plan { steps: 2 }) }), r#"ok {"steps":2}"#);
     assert_eq!(node!(Alias<u8>, { Err(Refused) }), "error Refused: refused with [redacted]");
-    assert_eq!(node!(io::Result<()>, { Ok(()) }), "ok null");
+    assert_eq!(node!(io::Result<()>, { Ok(()) }), "");
     assert_eq!(node!(io::Result<u8>, { Err(io::Error::other("disk"))? }), "error Error: disk");
-    assert_eq!(node!(fmt::Result, { Ok(()) }), "ok null");
+    assert_eq!(node!(fmt::Result, { Ok(()) }), "");
     assert_eq!(node!(Result<Silent, Refused>, { Ok(Silent) }), r#"ok "<Silent>""#);
     assert_eq!(node!(Result<Silent, Refused>, { Err(Refused) }), "error Refused: refused with [redacted]");
     assert_eq!(node!(Result<Plan, Silent>, { Err(Silent) }), "error Silent: Silent");
@@ -130,7 +130,7 @@ fn boxed_errors_and_the_question_mark() {
 
 #[test]
 fn values_without_a_result() {
-    assert_eq!(node!((), {}), "ok null");
+    assert_eq!(node!((), {}), "");
     assert_eq!(node!(Option<u8>, { None }), "ok null");
     assert_eq!(node!(Option<Silent>, { Some(Silent) }), r#"ok "<Option<Silent>>""#);
     assert_eq!(node!(&'static str, { "text" }), r#"ok "text""#);
