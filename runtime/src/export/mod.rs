@@ -91,12 +91,14 @@ impl Exporter {
         let (mlflow, route) = client::connection(config)?;
         let shared = Arc::new(Shared::new());
         let destination = route.destination.clone();
+        let reader = store.reopen()?;
         let worker = Worker::new(store.reopen()?, mlflow, route, shared.clone(), diagnostics.clone());
         std::thread::Builder::new()
             .name("spanwright-export".to_owned())
             .spawn(move || worker.run())
             .map_err(|error| Error::because(Kind::State, "start the exporter's thread", error))?;
-        Ok(Self { shared, store, destination, diagnostics })
+        // The connection of the program is busy for as long as an append waits for another process; a deadline cannot wait for that.
+        Ok(Self { shared, store: reader, destination, diagnostics })
     }
 
     /// Says that there are new spans in the store. Costs next to nothing.
