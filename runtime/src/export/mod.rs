@@ -4,7 +4,8 @@
 //! warning for each thing that goes wrong. Holds one request of at most 512 spans or 4 MiB in memory; reads no thread-local; the threads
 //! of the program never wait for it, except in [`Exporter::flush`] and [`Exporter::shutdown`], and there no longer than they say.
 //!
-//! One exporter works for a server at a time, whatever the number of processes: it holds the store's lease. The others watch the store.
+//! One exporter works for a server at a time, whatever the number of processes: for a round it holds the store's lease. Who does not get
+//! it watches the store.
 
 mod backoff;
 mod client;
