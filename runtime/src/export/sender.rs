@@ -62,6 +62,8 @@ pub(super) struct Sender {
     experiments: HashMap<ExperimentRef, (String, Instant)>,
     /// Experiments that take no spans, and when they said so.
     refusals: HashMap<ExperimentRef, Instant>,
+    /// Whether the server has the user's own run; `None` until asked.
+    knows_given_run: Option<bool>,
     /// Traces with spans of which it is not known whether the server has them. Kept in the store, for a server that counts twice
     /// what it gets twice; `None` until read in this pass: between two of them another process may deliver.
     unanswered: Option<HashSet<TraceId>>,
@@ -92,7 +94,7 @@ struct Address {
 impl Sender {
     pub(super) fn new(store: Store, mlflow: Mlflow, route: Route) -> Self {
         let (experiments, refusals) = (HashMap::new(), HashMap::new());
-        Self { store, mlflow, route, server: None, experiments, refusals, unanswered: None }
+        Self { store, mlflow, route, server: None, experiments, refusals, knows_given_run: None, unanswered: None }
     }
 
     /// What the server is: asked once, and again after [`Sender::forget`].
@@ -108,6 +110,7 @@ impl Sender {
     /// After an outage: what comes back need not be what went away.
     pub(super) fn forget_server(&mut self) {
         self.server = None;
+        self.knows_given_run = None;
         self.experiments.clear();
     }
 
@@ -176,7 +179,7 @@ impl Sender {
         };
         let run = match parcel.run {
             Run::None => None,
-            Run::Given => self.route.run.clone(),
+            Run::Given => self.given_run(on).await?,
             Run::Opened(trace) => self.opened_run(trace, &experiment, &parcel.spans, on).await?,
         };
         let to = Address { experiment, run };
@@ -363,6 +366,25 @@ impl Sender {
             Err(failure) => self.side_trouble(failure, on)?,
         }
         Ok(())
+    }
+
+    /// The user's own run, unless the server does not know it: it would take the spans, and link them to nothing without a word.
+    async fn given_run(&mut self, on: &mut dyn FnMut(Event)) -> Result<Option<String>, Trouble> {
+        let Some(run) = self.route.run.as_deref() else { return Ok(None) };
+        if self.knows_given_run.is_none() {
+            let knows = match self.mlflow.has_run(run).await {
+                Ok(knows) => knows,
+                Err(failure) => self.side_trouble(failure, on).map(|()| true)?,
+            };
+            if !knows {
+                let server = self.mlflow.base();
+                on(Event::Blocked(format!(
+                    "there is no run {run} at {server}; set MLFLOW_RUN_ID to one that exists; the spans are sent without it"
+                )));
+            }
+            self.knows_given_run = Some(knows);
+        }
+        Ok(self.route.run.clone().filter(|_| self.knows_given_run == Some(true)))
     }
 
     /// The run of a trace that asks for one: the one opened before, else a new one. `None` if the server refuses.
