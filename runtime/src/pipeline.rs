@@ -252,7 +252,7 @@ impl Guard {
 
     /// Stores and delivers everything that had ended before the call, waiting no longer than `timeout`.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let Some(running) = &self.running else { return FlushReport::settled() };
         Chunks::release_thread();
         let report = running.collector.flush(deadline);
@@ -266,7 +266,7 @@ impl Guard {
 
     fn close(&mut self) -> FlushReport {
         let Some(running) = self.running.take() else { return FlushReport::settled() };
-        let deadline = Instant::now() + running.flush_timeout;
+        let deadline = after(running.flush_timeout);
         running.recorder.stop();
         Chunks::release_thread();
         let report = running.collector.close(deadline);
@@ -306,6 +306,13 @@ impl FlushReport {
     fn settled() -> Self {
         Self { is_stored: true, is_delivered: true, ..Self::default() }
     }
+}
+
+/// So long from now; a time that no clock can show is far enough away.
+fn after(timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + YEAR)
 }
 
 impl Running {

@@ -222,18 +222,7 @@ impl Server {
     ///
     /// If the server is not ours, or its database is busy for 30 s.
     pub fn lock_database(&self) -> DatabaseLock {
-        const TAKE_AND_HOLD: &str = "import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
-connection.execute('BEGIN IMMEDIATE')
-print('locked', flush=True)
-sys.stdin.read()";
-        let mut command = Command::new(environment().join("bin/python"));
-        command.args(["-c", TAKE_AND_HOLD]).arg(self.database()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = command.spawn().expect("python can be started");
-        let mut said = [0; 7];
-        let read = holder.stdout.take().expect("piped").read_exact(&mut said);
-        assert!(read.is_ok() && &said == b"locked\n", "the database could not be locked");
-        DatabaseLock(holder)
+        lock_database(&self.database())
     }
 
     /// Asks a Python process that is started by the first question: importing MLflow takes seconds.
@@ -267,6 +256,26 @@ sys.stdin.read()";
         let answers = BufReader::new(child.stdout.take().expect("piped"));
         (child, questions, answers)
     }
+}
+
+/// Takes the write lock of an SQLite database, from a process of its own, until the answer is dropped.
+///
+/// # Panics
+///
+/// If the database is busy for 30 s.
+pub fn lock_database(database: &Path) -> DatabaseLock {
+    const TAKE_AND_HOLD: &str = "import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute('BEGIN IMMEDIATE')
+print('locked', flush=True)
+sys.stdin.read()";
+    let mut command = Command::new(environment().join("bin/python"));
+    command.args(["-c", TAKE_AND_HOLD]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = command.spawn().expect("python can be started");
+    let mut said = [0; 7];
+    let read = holder.stdout.take().expect("piped").read_exact(&mut said);
+    assert!(read.is_ok() && &said == b"locked\n", "the database could not be locked");
+    DatabaseLock(holder)
 }
 
 /// A process that holds the write lock of a database.

@@ -201,3 +201,24 @@ fn the_end_of_the_program_waits_no_longer_than_it_says() {
     assert_eq!(said(&output).len(), 1, "{:?}", said(&output));
     assert_eq!(spans(folder.path()), 101);
 }
+
+#[test]
+fn the_longest_wait_there_is_is_no_panic() {
+    let folder = TempDir::new().expect("a folder");
+    assert_eq!(stdout(&run(&mut agent(folder.path(), &["patient", "5"]))), "stored true\n");
+}
+
+#[test]
+fn a_program_that_rests_costs_next_to_nothing_whether_its_server_is_there_or_not() {
+    let away = format!("http://127.0.0.1:{}", mlflow::free_port());
+    for uri in [None, Some(away)] {
+        let folder = TempDir::new().expect("a folder");
+        let mut command = agent(folder.path(), &["rest", "5"]);
+        command.envs(uri.as_ref().map(|uri| ("MLFLOW_TRACKING_URI", uri)));
+        let output = run(&mut command);
+        let text = stdout(&output);
+        let cpu: u64 = text.trim().strip_prefix("cpu ").and_then(|cpu| cpu.parse().ok()).expect("a number");
+        assert!(cpu <= 25, "{cpu} hundredths of a second in 5 s with {uri:?}");
+        assert_eq!(said(&output).len(), usize::from(uri.is_some()), "{:?}", said(&output));
+    }
+}

@@ -142,3 +142,19 @@ fn more_than_one_request_of_params_and_one_the_server_refuses() {
     assert_eq!(run["metrics"]["m"], 1499.0);
     assert!(matches!(line.said().as_slice(), [one] if one.contains("param `p7`")), "{:?}", line.said());
 }
+
+#[test]
+fn a_given_run_that_is_not_there_is_said_once_and_costs_no_span() {
+    let server = mlflow::shared();
+    for run in ["00000000000000000000000000000000", "no run's id"] {
+        let line = Line::with(config(server.uri(), &fresh("no run"), |overrides| overrides.run_id = Some(run.into())));
+        for _ in 0..2 {
+            let trace = Trace::new();
+            line.put(&[trace.root("flow")]);
+            assert_eq!(line.flush().pending, 0);
+            assert!(server.trace(&trace.mlflow_id()).is_some());
+        }
+        let said = line.said();
+        assert!(matches!(said.as_slice(), [one] if one.contains(run) && one.contains("MLFLOW_RUN_ID")), "{said:?}");
+    }
+}

@@ -396,7 +396,7 @@ fn not_a_server(uri: &Uri) -> String {
         format!("start a server on it with `mlflow server --backend-store-uri {uri}`")
     };
     format!(
-        "the tracking URI {uri} is not an HTTP server, so spans stay in the store: {start}, set          MLFLOW_TRACKING_URI=http://127.0.0.1:5000, and deliver what is stored with `spanwright push`"
+        "the tracking URI {uri} is not an HTTP server, so spans stay in the store: {start}, set MLFLOW_TRACKING_URI=http://127.0.0.1:5000, and deliver what is stored with `spanwright push`"
     )
 }
 

@@ -112,6 +112,7 @@ fn a_tracking_uri_is_a_server_or_the_store_is_all() {
         let (config, warnings) = load(&[("MLFLOW_TRACKING_URI", text)]);
         assert!(matches!(config.destination.value, Destination::Unsupported(_)), "{text}");
         assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(!warnings[0].contains("  "), "{warnings:?}");
         let clean = text.replace("u:hunter2@", "");
         for part in [clean.as_str(), "mlflow server", "spanwright push"] {
             assert!(warnings[0].contains(part), "{part} in {warnings:?}");
@@ -124,6 +125,7 @@ fn a_tracking_uri_is_a_server_or_the_store_is_all() {
     }
     for text in [
         "localhost:5000",
+        "u:1@h:5000",
         "http://",
         "http://:5000",
         "http://h:99999",
@@ -186,6 +188,9 @@ fn no_secret_is_ever_printed() {
         "http://planted-user:planted-uri@h:5000",
         "postgresql://planted-user:planted-uri@h/db",
         "http://planted-user:planted-uri@",
+        "planted-user:planted-uri@h:5000",
+        "http://planted-user:12#planted-uri@h",
+        "http://planted-user:?planted-uri@h",
     ] {
         for variables in [
             &[("MLFLOW_TRACKING_USERNAME", secrets[0]), ("MLFLOW_TRACKING_PASSWORD", secrets[1])][..],

@@ -55,7 +55,11 @@ fn server(scheme: &str, rest: &str) -> Result<(Uri, Option<Credentials>), &'stat
     if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("it has a space in it");
     }
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (rest, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    if query.contains('@') {
+        // What stands before it would be taken for the host, and be printed.
+        return Err("`?` and `#` in a user or password have to be written as %3F and %23");
+    }
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if path.contains('@') {
         // A password with an unescaped slash would end here, and be printed as a path.
@@ -87,7 +91,8 @@ fn server(scheme: &str, rest: &str) -> Result<(Uri, Option<Credentials>), &'stat
 }
 
 fn looks_like_host_and_port(text: &str) -> bool {
-    let (host, rest) = text.split_once(':').unwrap_or(("", ""));
+    let address = text.rsplit_once('@').map_or(text, |(_, address)| address);
+    let (host, rest) = address.split_once(':').unwrap_or(("", ""));
     let port = rest.split('/').next().unwrap_or_default();
     host.len() > 1
         && !host.contains(['/', '\\'])
@@ -111,10 +116,10 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A URI as it may be printed: nothing between `://` and the last `@`, no query.
+/// A URI as it may be printed: nothing between its scheme, where it has one, and the last `@`, no query.
 pub(super) fn without_secrets(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (scheme, rest) = text.find("://").map_or(("", text), |at| text.split_at(at + 3));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    format!("{scheme}://{rest}")
+    let rest = if scheme.is_empty() { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
+    format!("{scheme}{rest}")
 }

@@ -195,13 +195,12 @@ impl Client {
         if total == 0 {
             return Ok(PushReport { adopted, ..PushReport::default() });
         }
-        let (delivered, rejected, mut blocked) = block_on(async || {
+        let (delivered, rejected, blocked) = block_on(async || {
             let lease = self.lease(&store, &mut progress, &mut on_progress).await?;
             let outcome = self.drain(&store, &mut progress, &mut on_progress).await;
             drop(lease);
             outcome
         })??;
-        blocked.dedup();
         let pending = store.pending_counts(Some(destination))?.pending.spans;
         Ok(PushReport { delivered, rejected, adopted, pending, blocked })
     }
@@ -259,6 +258,7 @@ impl Client {
                             progress.done += 1;
                             rejected.push(format!("`{name}` of trace tr-{trace}: {cause}"));
                         }
+                        Event::Blocked(what) if blocked.contains(&what) => {}
                         Event::Blocked(what) => blocked.push(what),
                     }
                     progress.total = progress.total.max(progress.done);
@@ -312,7 +312,12 @@ fn block_on<F: Future<Output: Send>>(start: impl FnOnce() -> F + Send) -> Result
     std::thread::scope(|scope| {
         let running = std::thread::Builder::new().name("spanwright-client".to_owned()).spawn_scoped(scope, || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(start()))
+            runtime.map(|runtime| {
+                let done = runtime.block_on(start());
+                // A name that is still being looked up is waited for by nobody.
+                runtime.shutdown_background();
+                done
+            })
         });
         match running.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(Ok(done))) => Ok(done),

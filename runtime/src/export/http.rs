@@ -21,6 +21,8 @@ use crate::error::{Error, Kind};
 /// MLflow's server closes an idle connection after 5 s; a connection is given up before that.
 const IDLE: Duration = Duration::from_millis(3_500);
 const CONNECT: Duration = Duration::from_secs(2);
+/// More than MLflow answers to anything we ask.
+const REPLY_BYTES: usize = 64 << 20;
 /// Of an error body, as much as is read and as much as is shown: it may hold SQL and its parameters.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 const SHOWN_CHARS: usize = 240;
@@ -213,7 +215,15 @@ impl Http {
         let mut reply = builder.send().await.map_err(unanswered)?;
         let status = reply.status();
         if status.is_success() {
-            return Ok(reply.bytes().await.map_err(unanswered)?.into());
+            let mut body = Vec::new();
+            while let Some(chunk) = reply.chunk().await.map_err(unanswered)? {
+                if body.len() + chunk.len() > REPLY_BYTES {
+                    let detail = format!("its reply is longer than {} MiB", REPLY_BYTES >> 20);
+                    return Err(Failure { operation, status: Some(status.as_u16()), detail, ..Failure::default() });
+                }
+                body.extend_from_slice(&chunk);
+            }
+            return Ok(body);
         }
         let retry_after = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let location = reply.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());

@@ -4,7 +4,8 @@
 //! warning for each thing that goes wrong. Holds one request of at most 512 spans or 4 MiB in memory; reads no thread-local; the threads
 //! of the program never wait for it, except in [`Exporter::flush`] and [`Exporter::shutdown`], and there no longer than they say.
 //!
-//! One exporter works for a server at a time, whatever the number of processes: it holds the store's lease. The others watch the store.
+//! One exporter works for a server at a time, whatever the number of processes: for a round it holds the store's lease. Who does not get
+//! it watches the store.
 
 mod backoff;
 mod client;
@@ -91,12 +92,14 @@ impl Exporter {
         let (mlflow, route) = client::connection(config)?;
         let shared = Arc::new(Shared::new());
         let destination = route.destination.clone();
+        let reader = store.reopen()?;
         let worker = Worker::new(store.reopen()?, mlflow, route, shared.clone(), diagnostics.clone());
         std::thread::Builder::new()
             .name("spanwright-export".to_owned())
             .spawn(move || worker.run())
             .map_err(|error| Error::because(Kind::State, "start the exporter's thread", error))?;
-        Ok(Self { shared, store, destination, diagnostics })
+        // The connection of the program is busy for as long as an append waits for another process; a deadline cannot wait for that.
+        Ok(Self { shared, store: reader, destination, diagnostics })
     }
 
     /// Says that there are new spans in the store. Costs next to nothing.

@@ -23,6 +23,8 @@ const BYTES_A_REQUEST: usize = 4 << 20;
 const ROOT_PATIENCE_NS: u64 = 60_000_000_000;
 /// An experiment may be deleted or replaced behind a running program.
 const EXPERIMENT_KNOWN_FOR: Duration = Duration::from_secs(300);
+/// One that takes no spans is not asked again for so long.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// A 500 may be a hiccup, or what the server says of one bad span.
 const TRIES_AT_500: u32 = 3;
 
@@ -58,9 +60,12 @@ pub(super) struct Sender {
     route: Route,
     server: Option<Server>,
     experiments: HashMap<ExperimentRef, (String, Instant)>,
-    has_accepted: bool,
+    /// Experiments that take no spans, and when they said so.
+    refusals: HashMap<ExperimentRef, Instant>,
+    /// Whether the server has the user's own run; `None` until asked.
+    knows_given_run: Option<bool>,
     /// Traces with spans of which it is not known whether the server has them. Kept in the store, for a server that counts twice
-    /// what it gets twice; `None` until read.
+    /// what it gets twice; `None` until read in this pass: between two of them another process may deliver.
     unanswered: Option<HashSet<TraceId>>,
 }
 
@@ -88,7 +93,8 @@ struct Address {
 
 impl Sender {
     pub(super) fn new(store: Store, mlflow: Mlflow, route: Route) -> Self {
-        Self { store, mlflow, route, server: None, experiments: HashMap::new(), has_accepted: false, unanswered: None }
+        let (experiments, refusals) = (HashMap::new(), HashMap::new());
+        Self { store, mlflow, route, server: None, experiments, refusals, knows_given_run: None, unanswered: None }
     }
 
     /// What the server is: asked once, and again after [`Sender::forget`].
@@ -104,26 +110,30 @@ impl Sender {
     /// After an outage: what comes back need not be what went away.
     pub(super) fn forget_server(&mut self) {
         self.server = None;
+        self.knows_given_run = None;
         self.experiments.clear();
     }
 
-    /// Sends everything that can go now. True if spans stay that wait for their root.
+    /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
     pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
-        let mut waiting_for_root = false;
+        self.unanswered = None;
+        self.refusals.retain(|_, said| said.elapsed() < REFUSED_FOR);
+        let mut left_behind = false;
         let mut after = 0;
         loop {
             let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
-            let Some(last) = queued.last() else { return Ok(waiting_for_root) };
+            let Some(last) = queued.last() else { return Ok(left_behind) };
             after = last.seq;
             let now = now_unix_ns();
             let count = queued.len();
             let ready: Vec<_> = queued
                 .into_iter()
-                .filter(|span| span.trace.root_known || now.saturating_sub(span.trace.start_unix_ns) > ROOT_PATIENCE_NS)
+                // Either way: a clock may have been set back.
+                .filter(|span| span.trace.root_known || now.abs_diff(span.trace.start_unix_ns) > ROOT_PATIENCE_NS)
                 .collect();
-            waiting_for_root |= ready.len() < count;
+            left_behind |= ready.len() < count;
             for parcel in self.parcels(ready) {
-                self.deliver(parcel, on).await?;
+                left_behind |= self.refusals.contains_key(&parcel.experiment) || !self.deliver(parcel, on).await?;
             }
         }
     }
@@ -156,19 +166,20 @@ impl Sender {
         parcels
     }
 
-    async fn deliver(&mut self, parcel: Parcel, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+    /// Sends one parcel. False if its experiment takes no spans for now.
+    async fn deliver(&mut self, parcel: Parcel, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
         let server = self.server().await?;
         let experiment = match self.experiment(&parcel.experiment).await {
             Ok(experiment) => experiment,
             Err(trouble) if concerns_experiment(&trouble) => {
-                on(Event::Blocked(self.blocked(trouble)));
-                return Ok(());
+                on(self.blocked(parcel.experiment, trouble));
+                return Ok(false);
             }
             Err(trouble) => return Err(trouble),
         };
         let run = match parcel.run {
             Run::None => None,
-            Run::Given => self.route.run.clone(),
+            Run::Given => self.given_run(on).await?,
             Run::Opened(trace) => self.opened_run(trace, &experiment, &parcel.spans, on).await?,
         };
         let to = Address { experiment, run };
@@ -178,18 +189,21 @@ impl Sender {
         match self.send(&spans, &to, on).await {
             Err(trouble) if concerns_experiment(&trouble) => {
                 self.experiments.remove(&parcel.experiment);
-                on(Event::Blocked(self.blocked(trouble)));
+                on(self.blocked(parcel.experiment, trouble));
+                return Ok(false);
             }
             result => result?,
         }
         if !server.upserts_usage() {
             self.note_unanswered(|unanswered| unanswered.retain(|trace| !traces.contains(trace)))?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn blocked(&self, trouble: Trouble) -> String {
-        format!("{:#}; the spans meant for it are kept in the store", trouble.into_error(self.mlflow.base()))
+    fn blocked(&mut self, experiment: ExperimentRef, trouble: Trouble) -> Event {
+        self.refusals.insert(experiment, Instant::now());
+        let error = trouble.into_error(self.mlflow.base());
+        Event::Blocked(format!("{error:#}; the spans meant for it are kept in the store"))
     }
 
     async fn experiment(&mut self, wanted: &ExperimentRef) -> Result<String, Trouble> {
@@ -208,6 +222,8 @@ impl Sender {
         let mut parts = vec![spans];
         let mut refused: Vec<(&Queued, Failure)> = Vec::new();
         let mut accepted_any = false;
+        // Whether the server takes a message without spans; asked once a pass: what it took yesterday says nothing.
+        let mut takes_spans = None;
         while let Some(part) = parts.pop() {
             if part.is_empty() {
                 continue;
@@ -215,7 +231,6 @@ impl Sender {
             match self.post(part, to).await {
                 Ok(()) => {
                     accepted_any = true;
-                    self.has_accepted = true;
                     self.settle(part, to, on).await?;
                 }
                 Err(failure) if !matches!(failure.verdict(), Verdict::Split | Verdict::AgainAFewTimes) => {
@@ -223,8 +238,17 @@ impl Sender {
                 }
                 Err(failure) => match part {
                     [one] => {
+                        if failure.verdict() == Verdict::Split && !accepted_any && takes_spans.is_none() {
+                            takes_spans = Some(self.mlflow.takes_spans(&to.experiment).await);
+                        }
                         // Where everything is refused, the fault is not the spans'.
-                        if !accepted_any && !self.takes_others(&failure, refused.len(), to).await {
+                        let may_be_its_fault = accepted_any
+                            || match failure.verdict() {
+                                Verdict::Split => takes_spans == Some(true),
+                                // One more is tried: two in a row are the server's fault.
+                                _ => refused.is_empty(),
+                            };
+                        if !may_be_its_fault {
                             return Err(failure.into());
                         }
                         refused.push((one, failure));
@@ -245,15 +269,6 @@ impl Sender {
             on(Event::Rejected { trace: span.record.trace_id, name: span.record.name.clone(), cause });
         }
         Ok(())
-    }
-
-    /// Whether a refusal may be blamed on a span although no other has been accepted beside it.
-    async fn takes_others(&self, failure: &Failure, refused_before: usize, to: &Address) -> bool {
-        match failure.verdict() {
-            Verdict::Split => self.has_accepted || self.mlflow.takes_spans(&to.experiment).await,
-            // One more is tried: two in a row are the server's fault.
-            _ => refused_before == 0,
-        }
     }
 
     /// One request, repeated where that is cheap and likely to help.
@@ -351,6 +366,25 @@ impl Sender {
             Err(failure) => self.side_trouble(failure, on)?,
         }
         Ok(())
+    }
+
+    /// The user's own run, unless the server does not know it: it would take the spans, and link them to nothing without a word.
+    async fn given_run(&mut self, on: &mut dyn FnMut(Event)) -> Result<Option<String>, Trouble> {
+        let Some(run) = self.route.run.as_deref() else { return Ok(None) };
+        if self.knows_given_run.is_none() {
+            let knows = match self.mlflow.has_run(run).await {
+                Ok(knows) => knows,
+                Err(failure) => self.side_trouble(failure, on).map(|()| true)?,
+            };
+            if !knows {
+                let server = self.mlflow.base();
+                on(Event::Blocked(format!(
+                    "there is no run {run} at {server}; set MLFLOW_RUN_ID to one that exists; the spans are sent without it"
+                )));
+            }
+            self.knows_given_run = Some(knows);
+        }
+        Ok(self.route.run.clone().filter(|_| self.knows_given_run == Some(true)))
     }
 
     /// The run of a trace that asks for one: the one opened before, else a new one. `None` if the server refuses.

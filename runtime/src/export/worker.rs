@@ -15,13 +15,16 @@ use super::mlflow::{Mlflow, Trouble};
 use super::sender::{Event, Route, Sender};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
-use crate::store::{Lease, Store};
+use crate::store::Store;
 
 /// Spans that end shortly after each other share a request.
 const LINGER: Duration = Duration::from_millis(100);
 /// Without a word from anybody: other processes store spans too.
 const IDLE_ROUND: Duration = Duration::from_secs(30);
-const WAITING_FOR_ROOT: Duration = Duration::from_secs(5);
+/// While spans are left behind: their root is not known yet, or their experiment takes none.
+const LEFT_BEHIND_ROUND: Duration = Duration::from_secs(5);
+/// A round reads again what the last one left behind: so many times as long as it took, nothing is read but for a flush.
+const REST_SHARE: u32 = 9;
 /// While another process holds the lease; while somebody here waits for what it does.
 const LEASE_ROUND: Duration = Duration::from_secs(1);
 const WATCH_ROUND: Duration = Duration::from_millis(25);
@@ -31,7 +34,6 @@ const MOST_SAID: usize = 20;
 pub(super) struct Worker {
     store: Store,
     sender: Sender,
-    lease: Option<Lease>,
     destination: String,
     shared: Arc<Shared>,
     diagnostics: Diagnostics,
@@ -44,9 +46,9 @@ pub(super) struct Worker {
 /// How a round ended.
 enum Round {
     /// Everything that can go has gone.
-    Done { waiting_for_root: bool },
-    /// Another process delivers; this many spans wait.
-    Elsewhere { pending: u64 },
+    Done { left_behind: bool },
+    /// Another process delivers. `is_done` if somebody waits here and nothing waits there.
+    Elsewhere { is_done: bool },
 }
 
 impl Worker {
@@ -61,7 +63,6 @@ impl Worker {
         Self {
             sender: Sender::new(store.clone(), mlflow, route),
             store,
-            lease: None,
             destination,
             shared,
             diagnostics,
@@ -75,7 +76,11 @@ impl Worker {
         // However this thread ends, nobody waits for it any longer.
         let _over = Over(self.shared.clone());
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(self.work()),
+            Ok(runtime) => {
+                runtime.block_on(self.work());
+                // A name that is still being looked up is waited for by nobody.
+                runtime.shutdown_background();
+            }
             Err(error) => {
                 self.say_once(format!(
                     "nothing is delivered, spans stay in the store: cannot start the exporter: {error}"
@@ -103,18 +108,21 @@ impl Worker {
             }
             let asked = shared.progress().asked;
             let delivered_before = shared.delivered.load(Ordering::Acquire);
+            let started = Instant::now();
             let First::Right(round) = first_of(shared.stop.notified(), self.round()).await else { return };
             let pause = match round {
-                Ok(Round::Done { waiting_for_root }) => {
+                Ok(Round::Done { left_behind }) => {
                     self.recovered(delivered_before);
                     shared.advance(asked, None);
-                    if waiting_for_root { WAITING_FOR_ROOT } else { IDLE_ROUND }
+                    let rest = if left_behind { started.elapsed() * REST_SHARE } else { Duration::ZERO };
+                    not_before = Instant::now() + rest;
+                    if left_behind { LEFT_BEHIND_ROUND.max(rest) } else { IDLE_ROUND }
                 }
-                Ok(Round::Elsewhere { pending }) => {
-                    if pending == 0 {
+                Ok(Round::Elsewhere { is_done }) => {
+                    if is_done {
                         shared.advance(asked, None);
                     }
-                    if pending > 0 && shared.is_awaited() { WATCH_ROUND } else { LEASE_ROUND }
+                    if shared.is_awaited() { WATCH_ROUND } else { LEASE_ROUND }
                 }
                 Err(trouble) => {
                     let pause = self.backoff.next(wish(&trouble));
@@ -129,14 +137,12 @@ impl Worker {
     }
 
     async fn round(&mut self) -> Result<Round, Trouble> {
-        if self.lease.is_none() {
-            self.lease = self.store.exporter_lease(&self.destination)?;
-        }
-        if self.lease.is_none() {
-            let backlog = self.store.pending_counts(Some(&self.destination))?;
-            return Ok(Round::Elsewhere { pending: backlog.pending.spans });
-        }
         let shared = self.shared.clone();
+        // For one round only: whoever has nothing to do, or cannot, stands in nobody's way.
+        let Some(_lease) = self.store.exporter_lease(&self.destination)? else {
+            let is_done = shared.is_awaited() && !self.store.has_pending(&self.destination)?;
+            return Ok(Round::Elsewhere { is_done });
+        };
         let (mut rejected, mut blocked) = (Vec::new(), Vec::new());
         let drained = self
             .sender
@@ -146,23 +152,22 @@ impl Worker {
                 }
                 Event::Rejected { trace, name, cause } => {
                     shared.rejected.fetch_add(1, Ordering::AcqRel);
-                    rejected.push(format!("`{name}` of trace tr-{trace}: {cause}"));
+                    rejected.push((format!("`{name}` of trace tr-{trace}"), cause));
                 }
                 Event::Blocked(what) => blocked.push(what),
             })
             .await;
-        if let Some(first) = rejected.first() {
+        if let Some((which, cause)) = rejected.first() {
             let more = if rejected.len() > 1 { format!(" (and {} more)", rejected.len() - 1) } else { String::new() };
-            self.say_once(format!(
-                "{} refuses a span for good, it is kept in the store: {first}{more}",
-                self.destination
-            ));
+            let server = &self.destination;
+            let line = format!("{server} refuses a span for good, it is kept in the store: {which}: {cause}{more}");
+            self.say_once_for(cause.clone(), line);
         }
         for what in blocked {
             self.shared.warned.store(true, Ordering::Release);
             self.say_once(what);
         }
-        drained.map(|waiting_for_root| Round::Done { waiting_for_root })
+        drained.map(|left_behind| Round::Done { left_behind })
     }
 
     /// Says what is wrong, once for each outage, and returns it.
@@ -194,9 +199,12 @@ impl Worker {
     }
 
     fn say_once(&mut self, line: String) {
-        if self.said.len() < MOST_SAID && !self.said.contains(&line) {
-            self.diagnostics.say(&line);
-            self.said.insert(line);
+        self.say_once_for(line.clone(), line);
+    }
+
+    fn say_once_for(&mut self, cause: String, line: String) {
+        if self.said.len() < MOST_SAID && self.said.insert(cause) {
+            self.diagnostics.say(line);
         }
     }
 }

@@ -12,13 +12,16 @@ use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::id::next_span_id;
 use crate::record::{Batch, RecordSink};
-use crate::store::{self, Limits, ProcessId, Store};
+use crate::store::{self, Counts, Limits, ProcessId, Store};
 
 use super::recovery::chunk_root;
 use super::{Parts, Running};
 
 /// How often old traces are looked for.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+/// Removing them stops after so long, and goes on after a pause: the collector has chunks to empty meanwhile.
+const SWEEP_AT_ONCE: Duration = Duration::from_millis(100);
+const SWEEP_PAUSE: Duration = Duration::from_millis(500);
 
 impl Parts {
     pub(super) fn start(self) -> Result<Running, Error> {
@@ -37,6 +40,7 @@ impl Parts {
             destination: destination.clone(),
             diagnostics: self.diagnostics.clone(),
             next_sweep: Instant::now(),
+            evicted: Counts::default(),
             limits: Limits { max_age: self.config.store_max_age.value, max_bytes: self.config.store_max_bytes.value },
             #[cfg(feature = "mlflow")]
             exporter: exporter.clone(),
@@ -100,6 +104,8 @@ struct Kept {
     destination: Option<String>,
     diagnostics: Diagnostics,
     next_sweep: Instant,
+    /// Given up for space, and not said yet.
+    evicted: Counts,
     limits: Limits,
     #[cfg(feature = "mlflow")]
     exporter: Option<Arc<crate::export::Exporter>>,
@@ -126,14 +132,21 @@ impl Kept {
         if Instant::now() < self.next_sweep {
             return;
         }
-        self.next_sweep = Instant::now() + RETENTION_INTERVAL;
-        match self.store.sweep(self.limits) {
-            Ok(evicted) if evicted.undelivered.traces > 0 => self.diagnostics.say(format!(
-                "{} undelivered traces with {} spans were evicted: the store is above its limit of {} bytes; \
-                 deliver with `spanwright push` or raise the limit",
-                evicted.undelivered.traces, evicted.undelivered.spans, self.limits.max_bytes,
-            )),
-            Ok(_) => {}
+        let swept = self.store.sweep_for(self.limits, SWEEP_AT_ONCE);
+        let is_done = swept.as_ref().map_or(true, |(_, is_done)| *is_done);
+        self.next_sweep = Instant::now() + if is_done { RETENTION_INTERVAL } else { SWEEP_PAUSE };
+        match swept {
+            Ok((evicted, _)) => {
+                self.evicted += evicted.undelivered;
+                if is_done && self.evicted.traces > 0 {
+                    let Counts { traces, spans } = std::mem::take(&mut self.evicted);
+                    self.diagnostics.say(format!(
+                        "{traces} undelivered traces with {spans} spans were evicted: the store is above its limit of {} bytes; \
+                         deliver with `spanwright push` or raise the limit",
+                        self.limits.max_bytes,
+                    ));
+                }
+            }
             Err(error) => self.diagnostics.say(format!("cannot remove old traces from the store: {error:#}")),
         }
     }

@@ -181,6 +181,23 @@ impl Store {
         Ok(found.unwrap_or_else(|| Backlog { destination: destination.map(str::to_owned), ..Backlog::default() }))
     }
 
+    /// Whether anything waits for `destination`; cheaper than counting it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`](crate::Error::is_store) if the store cannot be read.
+    pub fn has_pending(&self, destination: &str) -> Result<bool> {
+        self.read("look into the queue of the store", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (
+                         SELECT 1 FROM queue WHERE destination = (SELECT number FROM destinations WHERE uri = ?)
+                     )",
+                )?
+                .query_row([destination], |row| row.get(0))
+        })
+    }
+
     pub(super) fn backlog(&self) -> Result<Vec<Backlog>> {
         self.read("count what is pending in the store", |connection| {
             connection

@@ -1,6 +1,6 @@
 //! What leaves the store, and in which order.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -56,7 +56,17 @@ impl Store {
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written; what has been removed by then stays so,
     /// and the counters of [`Store::statistics`] have it.
     pub fn sweep(&self, limits: Limits) -> Result<Evicted> {
+        Ok(self.sweep_for(limits, Duration::MAX)?.0)
+    }
+
+    /// As [`Store::sweep`], but begins no transaction after `patience`; false beside the counts if more could go.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::sweep`].
+    pub fn sweep_for(&self, limits: Limits, patience: Duration) -> Result<(Evicted, bool)> {
         let operation = "remove old traces from the store";
+        let started = Instant::now();
         let mut evicted = Evicted::default();
         let max_age = u64::try_from(limits.max_age.as_nanos()).unwrap_or(u64::MAX);
         let end_unix_ns = now_unix_ns().saturating_sub(max_age) as i64;
@@ -74,32 +84,54 @@ impl Store {
                 }
                 evicted.delivered += removed.delivered;
                 evicted.undelivered += removed.undelivered;
+                if started.elapsed() >= patience {
+                    return Ok((evicted, false));
+                }
             }
         }
-        while self.write("shrink the store", give_back)? {}
-        Ok(evicted)
+        while self.write("shrink the store", give_back)? {
+            if started.elapsed() >= patience {
+                return Ok((evicted, false));
+            }
+        }
+        Ok((evicted, true))
     }
 }
 
 /// Removes the oldest of the candidates until about `excess` bytes are free or enough has been done for one transaction.
 fn remove_oldest(transaction: &Transaction<'_>, which: Candidates, excess: u64) -> rusqlite::Result<Evicted> {
-    let mut evicted = Evicted::default();
     if excess == 0 {
-        return Ok(evicted);
+        return Ok(Evicted::default());
     }
+    // A trace that is still running goes last: what it adds afterwards would have lost its beginning. Two questions, because each is
+    // answered in the order of the table, without looking at more than it gives.
+    let evicted = remove_some(transaction, which, excess, true)?;
+    let evicted = if evicted == Evicted::default() { remove_some(transaction, which, excess, false)? } else { evicted };
+    let mut count = transaction.prepare_cached("UPDATE counters SET value = value + ?2 WHERE name = ?1")?;
+    count.execute(params!["evicted_traces", evicted.undelivered.traces])?;
+    count.execute(params!["evicted_spans", evicted.undelivered.spans])?;
+    Ok(evicted)
+}
+
+fn remove_some(
+    transaction: &Transaction<'_>,
+    which: Candidates,
+    excess: u64,
+    has_ended: bool,
+) -> rusqlite::Result<Evicted> {
+    let mut evicted = Evicted::default();
     let filter = match which {
         Candidates::DeliveredBefore { .. } => "undelivered = 0 AND end_unix_ns < ?1",
         Candidates::Delivered => "undelivered = 0",
         Candidates::Undelivered => "undelivered > 0",
     };
     let before = if let Candidates::DeliveredBefore { end_unix_ns } = which { end_unix_ns } else { 0 };
-    // A trace that is still running goes last: what it adds afterwards would have lost its beginning.
     let sql = format!(
         "SELECT number, trace_id, spans, undelivered, bytes FROM traces
-         WHERE {filter} AND ?1 >= 0 ORDER BY ending IS NULL, number LIMIT ?2"
+         WHERE {filter} AND ?1 >= 0 AND (ending IS NOT NULL) = ?3 ORDER BY number LIMIT ?2"
     );
     let mut select = transaction.prepare_cached(&sql)?;
-    let mut rows = select.query(params![before, TRACES_AT_ONCE])?;
+    let mut rows = select.query(params![before, TRACES_AT_ONCE, has_ended])?;
     let (mut spans_removed, mut bytes_removed) = (0, 0);
     while let Some(row) = rows.next()? {
         let (number, spans, undelivered, bytes): (i64, u64, u64, u64) =
@@ -115,9 +147,6 @@ fn remove_oldest(transaction: &Transaction<'_>, which: Candidates, excess: u64) 
             break;
         }
     }
-    let mut count = transaction.prepare_cached("UPDATE counters SET value = value + ?2 WHERE name = ?1")?;
-    count.execute(params!["evicted_traces", evicted.undelivered.traces])?;
-    count.execute(params!["evicted_spans", evicted.undelivered.spans])?;
     Ok(evicted)
 }
 

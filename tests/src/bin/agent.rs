@@ -85,6 +85,15 @@ fn main() {
             say(&format!("trace {} delivered {} {out:?}", trace.expect("a trace"), flushed.is_delivered));
         }
         "last" => lasting_workflow(),
+        "rest" => {
+            steps_workflow(10);
+            std::thread::sleep(Duration::from_secs(count));
+            say(&format!("cpu {}", cpu_ticks()));
+        }
+        "patient" => {
+            steps_workflow(count);
+            say(&format!("stored {}", guard.flush(Duration::MAX).is_stored));
+        }
         "panic" => {
             steps_workflow(count);
             panic!("on purpose");
@@ -95,6 +104,13 @@ fn main() {
         }
         other => say(&format!("no task `{other}`")),
     }
+}
+
+/// Time on a processor since the process started, hundredths of a second.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("linux");
+    let fields = stat.rsplit(')').next().expect("fields").split_whitespace();
+    fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
 }
 
 fn say(line: &str) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::text::{bounded, name};
-use super::{Mlflow, text_of};
+use super::{Mlflow, encoded, text_of};
 use crate::export::http::{Failure, Verdict};
 use crate::id::TraceId;
 use crate::record::{RunFacts, SpanRecord};
@@ -157,6 +157,18 @@ impl Mlflow {
         });
         let reply = self.post(OPERATION, "/api/2.0/mlflow/runs/create", &body).await?;
         text_of(&reply["run"]["info"]["run_id"], OPERATION)
+    }
+
+    /// Whether the server has this run.
+    pub(crate) async fn has_run(&self, run: &str) -> Result<bool, Failure> {
+        let path = format!("/api/2.0/mlflow/runs/get?run_id={}", encoded(run));
+        match self.get("look up the run", &path).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_code("RESOURCE_DOES_NOT_EXIST") => Ok(false),
+            // What cannot be the id of a run.
+            Err(failure) if failure.is_code("INVALID_PARAMETER_VALUE") => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The run that was created for a trace, if there is one.

@@ -233,3 +233,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sweep_stops_when_patience_ends_and_goes_on_where_it_stopped() {
+    let store = memory();
+    store.append(&finished((0..300).flat_map(|n| [span(n, 1), span(n, 0)])), ME, Some(A)).expect("append");
+    store.append(&finished([span(300, 1)]), ME, Some(A)).expect("append");
+    ack_all(&store, A);
+    let limits = Limits { max_age: Duration::from_secs(60), max_bytes: u64::MAX };
+    let (mut removed, mut rounds) = (0, 0);
+    loop {
+        let (evicted, is_done) = store.sweep_for(limits, Duration::ZERO).expect("sweep");
+        assert!(evicted.delivered.traces <= 64, "{evicted:?}");
+        removed += evicted.delivered.traces;
+        rounds += 1;
+        if is_done {
+            break;
+        }
+        if removed < 300 {
+            assert!(store.trace(trace_id(300)).expect("readable").is_some(), "what has not ended goes last");
+        }
+    }
+    assert_eq!((removed, rounds), (301, 7));
+}
