@@ -74,8 +74,8 @@ pub struct Tree {
 )]
 pub struct List {
     /// At most this many.
-    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
-    pub limit: usize,
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
 
     /// Only this session.
     #[arg(long)]

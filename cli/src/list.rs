@@ -101,7 +101,11 @@ pub fn run(args: &List, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
         }
         return place.store_with_traces().map(|_| ExitCode::SUCCESS);
     };
-    let filter = TraceFilter { limit: args.limit, session: args.session.clone(), workflow: args.workflow.clone() };
+    let filter = TraceFilter {
+        limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
+        session: args.session.clone(),
+        workflow: args.workflow.clone(),
+    };
     let traces = store.traces(&filter)?;
     if screen.json {
         let traces = traces.iter().map(Line::of).collect();
@@ -114,7 +118,7 @@ pub fn run(args: &List, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
         show(&traces, screen)?;
         let shown = traces.len() as u64;
         let stored = store.statistics()?.stored.traces;
-        if shown == args.limit as u64 && stored > shown {
+        if shown == args.limit && stored > shown {
             let note = format!("{shown} of {stored} traces; more with -n {stored}");
             screen.line(screen.paint(Tone::Faint, &note))?;
         }

@@ -60,6 +60,8 @@ fn list_is_a_table_newest_first_and_a_stable_object() {
     assert_eq!(filtered["traces"].as_array().map(Vec::len), Some(1));
     let limited = ground.run(&["list", "-n", "1"]);
     assert!(limited.out.contains("1 of 2 traces"), "{}", limited.out);
+    let none = ground.run(&["list", "-n", "0"]);
+    assert!(none.code == Some(2) && none.err.contains('0'), "{}", none.err);
 }
 
 #[test]
