@@ -125,7 +125,7 @@ fn a_tracking_uri_is_a_server_or_the_store_is_all() {
     }
     for text in [
         "localhost:5000",
-        "u:1@h:5000",
+        "u:1@host:5000",
         "http://",
         "http://:5000",
         "http://h:99999",
