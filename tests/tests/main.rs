@@ -8,6 +8,7 @@ mod fixture;
 mod invariants;
 mod look;
 mod mlflow_content;
+mod mlflow_endurance;
 mod mlflow_faults;
 mod mlflow_runs;
 mod mlflow_tls;
