@@ -115,7 +115,8 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
     #[node]
     fn ours() -> Result<(), spanwright::Error> {
         run();
-        spanwright::builder().install().map(drop)
+        let nowhere = std::path::Path::new("/dev/null/no-store");
+        spanwright::store::Store::open(nowhere).map(drop)
     }
 
     #[node]
@@ -153,6 +154,7 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
     let recording = Recording::new();
     recording.run(|| {
         assert_eq!(io().map_err(|error| error.to_string()), Err("io".into()));
+        assert!(ours().is_err());
         assert!(boxed().is_err_and(|error| error.is::<std::num::ParseIntError>()));
         assert!(json().is_err_and(|error| error.is_eof()));
         assert_eq!(nothing(), None);
@@ -160,18 +162,18 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
         assert_eq!(payload.downcast_ref(), Some(&Refused(9)), "unchanged");
     });
     let payload = tokio::spawn(recording.scope(panics_later())).await.expect_err("the panic comes out").into_panic();
-    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 6"));
-    let _ = ours as fn() -> _;
-    assert_eq!(RUNS.load(Ordering::Relaxed), 6);
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 7"));
+    assert_eq!(RUNS.load(Ordering::Relaxed), 7);
     assert_span_tree!(
         recording,
         "
         io [CHAIN] ERROR: io
+        ours [CHAIN] ERROR: cannot use /dev/null/no-store: check that it can be written and the disk is not full, or move the store with SPANWRIGHT_STORE
         boxed [CHAIN] ERROR: invalid digit found in string
         json [CHAIN] ERROR: EOF while parsing a value at line 1 column 0
         nothing [CHAIN]
         panics [CHAIN] ERROR: panicked
-        panics_later [CHAIN] ERROR: later 6
+        panics_later [CHAIN] ERROR: later 7
         "
     );
 }
