@@ -453,6 +453,8 @@ fn expected_errors_and_handles_and_remote_parents() {
     #[tool(expected(Lookup::NotFound), handle = span)]
     fn look(key: u32) -> Result<u32, Lookup> {
         span.set("depth", key + 1);
+        span.metric("loss", f64::NAN);
+        span.metric_at("bound", f64::NEG_INFINITY, 2);
         span.event_with("looked", serde_json::json!({"key": key}));
         match key {
             0 => Err(Lookup::NotFound { key }),
@@ -477,6 +479,8 @@ fn expected_errors_and_handles_and_remote_parents() {
     assert_eq!((remote.ending, text(remote, "spanwright.expected_error")), (Ending::Ok, "nothing under 0"));
     assert_eq!((remote.events[0].name.as_str(), remote.events[0].attributes.len()), ("looked", 1));
     let own = spans.iter().find(|span| span.parent_id.is_none()).expect("the other has none");
+    let metrics = &own.run.as_ref().expect("it has metrics").metrics;
+    assert!(metrics[0].value.is_nan() && (metrics[1].value, metrics[1].step) == (f64::NEG_INFINITY, 2), "{metrics:?}");
     assert_eq!((own.ending, int(own, "depth")), (Ending::Error, 2));
 }
 
