@@ -134,6 +134,7 @@ fn a_wrong_command_line_is_code_two_and_help_names_the_codes() {
     let ground = Ground::new();
     assert_eq!(ground.run(&["lst"]).code, Some(2));
     assert_eq!(ground.run(&["tree", "abc", "--last"]).code, Some(2));
+    assert_eq!(ground.run(&["list", "-n", "0"]).code, Some(2));
     let help = ground.run(&["--help"]);
     assert_eq!(help.code, Some(0));
     assert!(help.out.contains("Exit codes:"), "{}", help.out);

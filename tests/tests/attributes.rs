@@ -115,7 +115,8 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
     #[node]
     fn ours() -> Result<(), spanwright::Error> {
         run();
-        spanwright::builder().install().map(drop)
+        let nowhere = std::path::Path::new("/dev/null/no-store");
+        spanwright::store::Store::open(nowhere).map(drop)
     }
 
     #[node]
@@ -153,6 +154,7 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
     let recording = Recording::new();
     recording.run(|| {
         assert_eq!(io().map_err(|error| error.to_string()), Err("io".into()));
+        assert!(ours().is_err());
         assert!(boxed().is_err_and(|error| error.is::<std::num::ParseIntError>()));
         assert!(json().is_err_and(|error| error.is_eof()));
         assert_eq!(nothing(), None);
@@ -160,18 +162,18 @@ async fn a_body_runs_once_whatever_it_fails_with_and_tracing_goes_on() {
         assert_eq!(payload.downcast_ref(), Some(&Refused(9)), "unchanged");
     });
     let payload = tokio::spawn(recording.scope(panics_later())).await.expect_err("the panic comes out").into_panic();
-    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 6"));
-    let _ = ours as fn() -> _;
-    assert_eq!(RUNS.load(Ordering::Relaxed), 6);
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("later 7"));
+    assert_eq!(RUNS.load(Ordering::Relaxed), 7);
     assert_span_tree!(
         recording,
         "
         io [CHAIN] ERROR: io
+        ours [CHAIN] ERROR: cannot use /dev/null/no-store: check that it can be written and the disk is not full, or move the store with SPANWRIGHT_STORE
         boxed [CHAIN] ERROR: invalid digit found in string
         json [CHAIN] ERROR: EOF while parsing a value at line 1 column 0
         nothing [CHAIN]
         panics [CHAIN] ERROR: panicked
-        panics_later [CHAIN] ERROR: later 6
+        panics_later [CHAIN] ERROR: later 7
         "
     );
 }
@@ -451,6 +453,8 @@ fn expected_errors_and_handles_and_remote_parents() {
     #[tool(expected(Lookup::NotFound), handle = span)]
     fn look(key: u32) -> Result<u32, Lookup> {
         span.set("depth", key + 1);
+        span.metric("loss", f64::NAN);
+        span.metric_at("bound", f64::NEG_INFINITY, 2);
         span.event_with("looked", serde_json::json!({"key": key}));
         match key {
             0 => Err(Lookup::NotFound { key }),
@@ -475,6 +479,8 @@ fn expected_errors_and_handles_and_remote_parents() {
     assert_eq!((remote.ending, text(remote, "spanwright.expected_error")), (Ending::Ok, "nothing under 0"));
     assert_eq!((remote.events[0].name.as_str(), remote.events[0].attributes.len()), ("looked", 1));
     let own = spans.iter().find(|span| span.parent_id.is_none()).expect("the other has none");
+    let metrics = &own.run.as_ref().expect("it has metrics").metrics;
+    assert!(metrics[0].value.is_nan() && (metrics[1].value, metrics[1].step) == (f64::NEG_INFINITY, 2), "{metrics:?}");
     assert_eq!((own.ending, int(own, "depth")), (Ending::Error, 2));
 }
 

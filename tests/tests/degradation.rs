@@ -96,6 +96,7 @@ fn a_file_or_database_as_tracking_uri_is_one_warning_and_the_store() {
         let said = said(&output);
         assert_eq!(said.len(), 1, "{uri}: {said:?}");
         assert!(said[0].contains(uri) && said[0].contains("spanwright push"), "{uri}: {said:?}");
+        assert!(!said[0].contains("  "), "{said:?}");
         assert_eq!(spans(folder.path()), 6);
         assert!(!folder.path().join("mlruns").exists() && !folder.path().join("mlflow.db").exists());
     }
@@ -132,6 +133,21 @@ fn a_panic_out_of_main_keeps_what_was_traced() {
     let output = run(&mut agent(folder.path(), &["panic", "30"]));
     assert_eq!(output.status.code(), Some(101));
     assert_eq!(spans(folder.path()), 31);
+}
+
+#[test]
+fn a_debug_build_that_installs_nothing_is_told_once() {
+    let folder = TempDir::new().expect("a folder");
+    let output = run(&mut agent(folder.path(), &["uninstalled", "30"]));
+    assert!(output.status.success() && stdout(&output).starts_with(&sum(30)));
+    let said = said(&output);
+    assert_eq!(said.len(), usize::from(cfg!(debug_assertions)), "{said:?}");
+    assert!(said.iter().all(|line| line.contains("spanwright::init()")), "{said:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing is installed implicitly");
+    for (variable, value) in [("SPANWRIGHT_LOG", "off"), ("MLFLOW_DISABLE_TRACES", "1")] {
+        let output = run(agent(folder.path(), &["uninstalled", "30"]).env(variable, value));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{variable}={value}");
+    }
 }
 
 #[test]

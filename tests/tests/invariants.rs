@@ -158,6 +158,17 @@ fn no_source_file_is_longer_than_a_reader_bears() {
 }
 
 #[test]
+fn the_program_in_the_readme_is_the_smallest_example() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path));
+    let (readme, example) =
+        (read("README.md").expect("there is one"), read("examples/minimal.rs").expect("there is one"));
+    assert!(example.lines().count() < 30);
+    let shown: Vec<_> =
+        example.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#[allow")).collect();
+    assert!(readme.contains(&format!("```rust\n{}\n```", shown.join("\n"))), "the README shows another program");
+}
+
+#[test]
 fn the_readme_lists_every_variable_as_it_is() {
     let readme =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");

@@ -118,6 +118,12 @@ fn values_come_back_as_they_were() {
         ("not a number", AttributeValue::Float(f64::NAN), value!("NaN")),
         ("bool", AttributeValue::Bool(true), value!(true)),
         ("object", AttributeValue::Json(json(r#"{"k":[1,"2"]}"#)), value!({"k": [1, "2"]})),
+        // A number the server could not give back would make the trace unreadable, and every list it stands in.
+        (
+            "long integers",
+            AttributeValue::Json(json(r#"{"hash":18446744073709551615,"least":[-9223372036854775808]}"#)),
+            value!({"hash": "18446744073709551615", "least": [i64::MIN]}),
+        ),
         ("half a pair", AttributeValue::Json(json(r#"["\ud800x"]"#)), value!(["\u{fffd}x"])),
     ];
     root.attributes = cases.iter().map(|(key, sent, _)| ((*key).to_owned(), sent.clone())).collect();

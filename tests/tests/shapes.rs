@@ -223,6 +223,58 @@ async fn a_dropped_future_is_cancelled_and_its_children_end_within_it() {
     assert_eq!(recording.open_spans(), 0);
 }
 
+/// Its parent is who calls it; an `async fn` does nothing when it is called, so there it is who polls it first.
+#[tokio::test]
+async fn work_that_is_made_here_and_awaited_there() {
+    #[node]
+    async fn asynchronous() {}
+
+    #[node]
+    fn future() -> impl Future<Output = ()> {
+        async {}
+    }
+
+    #[node]
+    fn boxed() -> futures::future::LocalBoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+
+    #[node]
+    fn streamed() -> impl Stream<Item = u32> {
+        stream::iter([1])
+    }
+
+    #[node]
+    async fn elsewhere(work: impl Future<Output = ()>) {
+        work.await;
+    }
+
+    #[workflow]
+    async fn making_workflow() {
+        elsewhere(asynchronous()).await;
+        elsewhere(future()).await;
+        elsewhere(boxed()).await;
+        elsewhere(streamed().map(drop).collect()).await;
+    }
+
+    let recording = Recording::new();
+    recording.scope(making_workflow()).await;
+    assert_span_tree!(
+        recording,
+        "
+        making_workflow [WORKFLOW]
+          elsewhere [CHAIN]
+            asynchronous [CHAIN]
+          future [CHAIN]
+          elsewhere [CHAIN]
+          boxed [CHAIN]
+          elsewhere [CHAIN]
+          streamed [CHAIN]
+          elsewhere [CHAIN]
+        "
+    );
+}
+
 /// Fifty workflows at once, each with twenty nodes in spawned tasks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_workflows_do_not_mix() {

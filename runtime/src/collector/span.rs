@@ -278,7 +278,10 @@ fn attribute_of(value: serde_json::Value) -> AttributeValue {
 /// The value of a metric and its step: `[value, step]`.
 fn metric(body: &[u8]) -> Option<(f64, i64)> {
     let pair = tape::output(body, false)?.to_value();
-    Some((pair.get(0)?.as_f64()?, pair.get(1)?.as_i64()?))
+    // What JSON has no number for stands there as text.
+    let value = pair.get(0)?;
+    let value = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    Some((value, pair.get(1)?.as_i64()?))
 }
 
 fn apply_model(model: &mut ModelFacts, key: &str, body: &[u8]) {

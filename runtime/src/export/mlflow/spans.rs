@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, text};
+use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, readable, text};
 use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
 use crate::record::{AttributeValue, Ending, Event, Json, ModelFacts, SpanRecord, Usage, WorkflowFacts};
 
@@ -242,7 +242,7 @@ pub(super) fn usage_json(usage: &Usage) -> String {
 fn chat_tools(tools: &Json) -> Option<String> {
     let serde_json::Value::Array(tools) = tools.to_value() else { return None };
     let tools: Vec<_> = tools.into_iter().map(chat_tool).collect();
-    (!tools.is_empty()).then(|| serde_json::Value::Array(tools).to_string())
+    (!tools.is_empty()).then(|| readable(&serde_json::Value::Array(tools).to_string()).into_owned())
 }
 
 fn chat_tool(mut tool: serde_json::Value) -> serde_json::Value {
@@ -292,7 +292,9 @@ fn shaped<'a>(key: &str, value: &'a AttributeValue) -> Option<Encoded<'a>> {
 /// An object of numbers, with its total: MLflow stores 0 for a total that is not sent.
 fn with_total(json: &Json, parts: [&str; 2], total: &str) -> Option<Encoded<'static>> {
     let serde_json::Value::Object(mut object) = json.to_value() else { return None };
-    if object.is_empty() || !object.values().all(serde_json::Value::is_number) {
+    // A count beyond 63 bits would make the trace unreadable.
+    let countable = |value: &serde_json::Value| value.is_i64() || value.is_f64();
+    if object.is_empty() || !object.values().all(countable) {
         return None;
     }
     if !object.contains_key(total) {

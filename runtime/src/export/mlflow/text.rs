@@ -74,7 +74,7 @@ pub(super) fn json(value: &Json) -> Option<Encoded<'_>> {
     let raw = value.as_str().trim();
     Some(match raw.as_bytes().first()? {
         b'{' | b'[' => {
-            let clean = clean_escapes(raw);
+            let clean = readable(raw);
             if depth(&clean) > DEEPEST { Encoded::Text(Cow::Owned(quoted(&clean))) } else { Encoded::Text(clean) }
         }
         b'"' => match serde_json::from_str::<String>(&clean_escapes(raw)) {
@@ -139,6 +139,48 @@ fn depth(json: &str) -> usize {
         }
     }
     deepest
+}
+
+/// JSON text that the server can give back as well as take.
+pub(super) fn readable(json: &str) -> Cow<'_, str> {
+    match clean_escapes(json) {
+        Cow::Borrowed(json) => quote_long_integers(json),
+        Cow::Owned(json) => Cow::Owned(quote_long_integers(&json).into_owned()),
+    }
+}
+
+/// Integers beyond 64 signed bits, as texts: MLflow stores them, and then answers 500 to whoever reads the trace or lists it with others.
+fn quote_long_integers(json: &str) -> Cow<'_, str> {
+    let mut quoted = String::new();
+    let (mut kept, mut at, mut in_text) = (0, 0, false);
+    let bytes = json.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 1,
+            b'"' => in_text = !in_text,
+            b'-' | b'0'..=b'9' if !in_text => {
+                let rest = &json[at..];
+                let length =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(rest.len());
+                let number = &rest[..length];
+                if let Encoded::Text(_) = self::number(number)
+                    && !number.contains(['.', 'e', 'E'])
+                {
+                    quoted.extend([&json[kept..at], "\"", number, "\""]);
+                    kept = at + length;
+                }
+                at += length;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if kept == 0 {
+        return Cow::Borrowed(json);
+    }
+    quoted.push_str(&json[kept..]);
+    Cow::Owned(quoted)
 }
 
 /// JSON text without escapes that no database takes: NUL and half surrogate pairs become the replacement character.
@@ -217,6 +259,17 @@ mod tests {
         assert_eq!(encode("null"), None);
         assert_eq!(encode(r#""plain""#).as_deref(), Some("Text(\"plain\")"));
         assert_eq!(encode(r#""[1,2]""#).as_deref(), Some(r#"Text("\"[1,2]\"")"#));
+    }
+
+    #[test]
+    fn integers_the_server_could_not_give_back_become_texts() {
+        for (given, sent) in [
+            (r#"{"hash":18446744073709551615}"#, r#"{"hash":"18446744073709551615"}"#),
+            (r#"[-9223372036854775809,9223372036854775807]"#, r#"["-9223372036854775809",9223372036854775807]"#),
+            (r#"{"\"18446744073709551615":[1e400,1.5,-0]}"#, r#"{"\"18446744073709551615":[1e400,1.5,-0]}"#),
+        ] {
+            assert_eq!(readable(given), sent);
+        }
     }
 
     #[test]
