@@ -268,8 +268,9 @@ fn attribute_of(value: serde_json::Value) -> AttributeValue {
         serde_json::Value::String(text) => AttributeValue::Text(text),
         serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(value), _) => AttributeValue::Int(value),
-            (None, Some(value)) => AttributeValue::Float(value),
-            (None, None) => AttributeValue::Text(number.to_string()),
+            (None, Some(value)) if !number.is_u64() => AttributeValue::Float(value),
+            // An integer beyond i64 is exact as text only.
+            (None, _) => AttributeValue::Text(number.to_string()),
         },
         other => AttributeValue::Json(Json::of(&other)),
     }
