@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod arg;
-mod key;
+mod compound;
 mod raw;
 mod rules;
 mod scan;

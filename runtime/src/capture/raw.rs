@@ -6,10 +6,17 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 
-use super::serializer::{Compound, DIGITS};
+use super::compound::Compound;
 use super::write::{Next, Stop, Writer};
 use crate::tape::tag;
 
+/// The struct `serde_json::value::RawValue` serialises as.
+pub(super) const RAW_JSON: &str = "$serde_json::private::RawValue";
+
+/// The struct `serde_json::Number` serialises as under its feature `arbitrary_precision`.
+pub(super) const DIGITS: &str = "$serde_json::private::Number";
+
+/// Writes JSON text as what it means.
 pub(super) fn write(writer: &mut Writer<'_>, text: &str) -> Result<(), Stop> {
     let mut json = serde_json::Deserializer::from_str(text);
     match (Meaning { writer: &mut *writer }).deserialize(&mut json) {

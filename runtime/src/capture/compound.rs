@@ -1,0 +1,409 @@
+//! Lists, maps and structs while they are written, and the keys of maps: text as it is, other scalars as their text, anything else as a
+//! value whose JSON text is the key.
+
+use std::fmt;
+
+use serde::ser::{self, Serialize, Serializer};
+
+use super::scan;
+use super::write::{Begun, Next, Stop, Writer};
+use crate::tape::tag;
+
+/// A list, map or struct that is being written.
+#[derive(Debug)]
+pub struct Compound<'s, 'w> {
+    writer: &'s mut Writer<'w>,
+    mode: Mode,
+    /// Open lists and maps while its elements are written.
+    inside: usize,
+    /// Open lists and maps once it is closed.
+    outside: usize,
+    /// Elements counted.
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Whole,
+    Skip,
+    Keys,
+    Count,
+    /// The struct stands for its only value.
+    OnlyValue,
+}
+
+impl<'s, 'w> Compound<'s, 'w> {
+    pub(super) fn begin(writer: &'s mut Writer<'w>, tag: u8) -> Result<Self, Stop> {
+        let outside = writer.open;
+        let mode = match writer.begin(tag)? {
+            Begun::Whole => Mode::Whole,
+            Begun::Skipped => Mode::Skip,
+            Begun::Keys => Mode::Keys,
+            Begun::Counted => Mode::Count,
+        };
+        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
+    }
+
+    /// Opens `{"variant": …`, and the list or map in it.
+    pub(super) fn begin_variant(writer: &'s mut Writer<'w>, variant: &'static str, tag: u8) -> Result<Self, Stop> {
+        let outside = writer.open;
+        let mode = match writer.begin(tag::MAP)? {
+            Begun::Whole => {
+                writer.static_key(variant)?;
+                match writer.begin(tag)? {
+                    Begun::Whole => Mode::Whole,
+                    _ => Mode::Skip,
+                }
+            }
+            Begun::Keys => {
+                writer.shape_key(variant)?;
+                Mode::Skip
+            }
+            Begun::Skipped | Begun::Counted => Mode::Skip,
+        };
+        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
+    }
+
+    pub(super) fn only_value(writer: &'s mut Writer<'w>, next: Next<'w>) -> Self {
+        writer.set_next(next);
+        Self { inside: writer.open, outside: writer.open, mode: Mode::OnlyValue, writer, count: 0 }
+    }
+
+    /// A structure that is passed over.
+    pub(super) fn skipped(writer: &'s mut Writer<'w>) -> Self {
+        Self { inside: writer.open, outside: writer.open, mode: Mode::Skip, writer, count: 0 }
+    }
+
+    /// Where the next element or value is written, if it is.
+    #[inline]
+    pub(super) fn slot(&mut self) -> Option<&mut Writer<'w>> {
+        if self.mode == Mode::Whole {
+            self.writer.close_to(self.inside);
+            return Some(self.writer);
+        }
+        self.count += 1;
+        (self.mode == Mode::OnlyValue).then_some(&mut *self.writer)
+    }
+
+    /// Takes back a slot that was not used.
+    pub(super) fn uncount(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
+    pub(super) fn leave_key(&mut self) {
+        self.writer.leave_key();
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        match self.slot() {
+            Some(writer) => value.serialize(writer),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        if self.mode == Mode::Whole {
+            self.writer.close_to(self.inside);
+            self.writer.static_key(key)?;
+        } else if !self.special_field(key)? {
+            return Ok(());
+        }
+        value.serialize(&mut *self.writer)?;
+        self.writer.leave_key();
+        Ok(())
+    }
+
+    /// Whether the value of a field is written where its map is not.
+    #[cold]
+    #[inline(never)]
+    fn special_field(&mut self, key: &'static str) -> Result<bool, Stop> {
+        if self.mode == Mode::Keys {
+            self.writer.shape_key(key)?;
+        }
+        Ok(self.mode == Mode::OnlyValue)
+    }
+
+    #[inline]
+    pub(super) fn finish(mut self) -> Result<(), Stop> {
+        if self.mode == Mode::Count {
+            self.tell_length();
+        }
+        self.writer.close_to(self.outside);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_length(&mut self) {
+        crate::tape::put_number(self.writer.out, tag::LENGTH, self.count);
+    }
+}
+
+impl ser::SerializeSeq for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeTuple for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeTupleStruct for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeTupleVariant for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeMap for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Stop> {
+        match self.mode {
+            Mode::Whole => {
+                self.writer.close_to(self.inside);
+                key.serialize(KeyWriter { writer: self.writer, shown: true })
+            }
+            Mode::Keys => {
+                key.serialize(KeyWriter { writer: self.writer, shown: false })?;
+                self.writer.close_to(self.inside);
+                Ok(())
+            }
+            Mode::Skip | Mode::Count | Mode::OnlyValue => Ok(()),
+        }
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.element(value)?;
+        self.writer.leave_key();
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeStruct for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeStructVariant for Compound<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.finish()
+    }
+}
+
+/// Writes one key.
+pub(super) struct KeyWriter<'s, 'w> {
+    pub(super) writer: &'s mut Writer<'w>,
+    /// Whether a value follows; else the key stands in a list of keys.
+    pub(super) shown: bool,
+}
+
+impl<'s, 'w> KeyWriter<'s, 'w> {
+    fn text(self, key: &str) -> Result<(), Stop> {
+        if scan::is_suspicious(key)
+            && let Some(cleaned) = scan::clean(key, false)
+        {
+            return self.clean(&cleaned);
+        }
+        self.clean(key)
+    }
+
+    fn clean(self, key: &str) -> Result<(), Stop> {
+        match self.shown {
+            true => self.writer.key(key, self.writer.rules.of(key)),
+            false => self.writer.shape_key(key),
+        }
+    }
+
+    fn display(self, key: &dyn fmt::Display) -> Result<(), Stop> {
+        self.text(&key.to_string())
+    }
+
+    /// Says that the key is the value that follows, or that it is one that is not shown.
+    fn structure(self) -> Result<&'s mut Writer<'w>, Stop> {
+        if !self.shown {
+            self.writer.shape_key("…")?;
+        } else if self.writer.fits(2) {
+            self.writer.out.push(tag::KEY_OF);
+        } else {
+            return Err(self.writer.over());
+        }
+        Ok(self.writer)
+    }
+
+    fn compound(self, tag: u8) -> Result<Compound<'s, 'w>, Stop> {
+        let shown = self.shown;
+        let writer = self.structure()?;
+        if shown { Compound::begin(writer, tag) } else { Ok(Compound::skipped(writer)) }
+    }
+}
+
+macro_rules! as_text {
+    ($($method:ident: $scalar:ty),*) => {$(
+        fn $method(self, value: $scalar) -> Result<(), Stop> {
+            self.display(&value)
+        }
+    )*};
+}
+
+impl<'s, 'w> Serializer for KeyWriter<'s, 'w> {
+    type Ok = ();
+    type Error = Stop;
+    type SerializeSeq = Compound<'s, 'w>;
+    type SerializeTuple = Compound<'s, 'w>;
+    type SerializeTupleStruct = Compound<'s, 'w>;
+    type SerializeTupleVariant = Compound<'s, 'w>;
+    type SerializeMap = Compound<'s, 'w>;
+    type SerializeStruct = Compound<'s, 'w>;
+    type SerializeStructVariant = Compound<'s, 'w>;
+
+    as_text!(
+        serialize_bool: bool, serialize_char: char, serialize_f32: f32, serialize_f64: f64,
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
+    );
+
+    fn serialize_str(self, value: &str) -> Result<(), Stop> {
+        self.text(value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Stop> {
+        let shown = self.shown;
+        let writer = self.structure()?;
+        if shown { writer.bytes(value) } else { Ok(()) }
+    }
+
+    fn serialize_none(self) -> Result<(), Stop> {
+        self.text("null")
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Stop> {
+        self.text("null")
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<(), Stop> {
+        self.text(name)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Stop> {
+        self.text(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: &T,
+    ) -> Result<(), Stop> {
+        self.text(variant)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::LIST)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::LIST)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::LIST)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::LIST)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::MAP)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::MAP)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Compound<'s, 'w>, Stop> {
+        self.compound(tag::MAP)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Stop> {
+        self.display(&format_args!("{value}"))
+    }
+}
