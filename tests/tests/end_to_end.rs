@@ -22,8 +22,8 @@ optimization_workflow [WORKFLOW]
       llm [LLM]
   present_recommendations [CHAIN]";
 
-/// Runs the traced program to its end and returns the trace it names, read back.
-fn traced(server: &Server, arguments: &[&str]) -> Value {
+/// Runs the traced program to its end and returns the words it says.
+fn run(server: &Server, arguments: &[&str]) -> Vec<String> {
     let folder = TempDir::new().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
     let path = std::env::var("PATH").unwrap_or_default();
@@ -31,9 +31,14 @@ fn traced(server: &Server, arguments: &[&str]) -> Value {
     let output = command.env("MLFLOW_TRACKING_URI", server.uri()).output().expect("the agent can be started");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stderr.is_empty(), "{stdout}{stderr}");
-    let words: Vec<_> = stdout.split_whitespace().collect();
-    assert_eq!((words[0], words[2], words[3]), ("trace", "delivered", "true"), "{stdout}{stderr}");
-    server.trace(words[1]).expect("the trace stands in MLflow")
+    stdout.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Runs the traced program to its end and returns the trace it names, read back.
+fn traced(server: &Server, arguments: &[&str]) -> Value {
+    let words = run(server, arguments);
+    assert_eq!((words[0].as_str(), words[2].as_str(), words[3].as_str()), ("trace", "delivered", "true"), "{words:?}");
+    server.trace(&words[1]).expect("the trace stands in MLflow")
 }
 
 fn spans<'t>(trace: &'t Value, name: &str) -> Vec<&'t Value> {
@@ -148,5 +153,19 @@ fn a_server_that_comes_back_gets_what_it_missed_and_gets_it_once() {
         let whole = server.trace(trace["trace_id"].as_str().expect("an id")).expect("it has spans");
         assert_eq!(whole["spans"].as_array().map(Vec::len), Some(21));
         assert_eq!(whole["state"], "OK");
+    }
+}
+
+#[test]
+fn fifty_workflows_at_once_are_fifty_whole_traces() {
+    let server = mlflow::shared();
+    let sum = (0..1000u64).sum::<u64>().to_string();
+    assert_eq!(run(server, &["busy"]), ["sum", &sum, "delivered", "true", "lost", "0"]);
+    let traces = server.traces("busy");
+    assert_eq!(traces.len(), 50);
+    let whole = format!("busy_workflow [WORKFLOW]{}", "\n  busy_step [CHAIN]".repeat(20));
+    for trace in traces {
+        let trace = server.trace(trace["trace_id"].as_str().expect("an id")).expect("it has spans");
+        assert_eq!((&trace["tree"], &trace["state"]), (&json!(whole), &json!("OK")));
     }
 }

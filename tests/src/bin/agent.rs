@@ -61,6 +61,32 @@ async fn optimize() -> Option<TraceHandle> {
     trace
 }
 
+#[node]
+async fn busy_step(number: u64) -> u64 {
+    tokio::time::sleep(Duration::from_micros(number * 37 % 900)).await;
+    number
+}
+
+#[workflow(experiment = "busy")]
+async fn busy_workflow(workflow: u64) -> u64 {
+    let steps: Vec<_> = (0..20).map(|step| spanwright::spawn(busy_step(workflow * 20 + step))).collect();
+    let mut sum = 0;
+    for step in steps {
+        sum += step.await.unwrap_or_default();
+    }
+    sum
+}
+
+/// Fifty workflows at once, of twenty nodes each, on several threads.
+async fn busy() -> u64 {
+    let workflows: Vec<_> = (0..50).map(|workflow| tokio::spawn(busy_workflow(workflow))).collect();
+    let mut sum = 0;
+    for workflow in workflows {
+        sum += workflow.await.unwrap_or_default();
+    }
+    sum
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
@@ -81,6 +107,12 @@ fn main() {
             let trace = tokio.block_on(optimize()).expect("a trace");
             let flushed = guard.flush(Duration::from_secs(60));
             say(&format!("trace {trace} delivered {}", flushed.is_delivered));
+        }
+        "busy" => {
+            let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+            let sum = tokio.expect("a runtime").block_on(busy());
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("sum {sum} delivered {} lost {}", flushed.is_delivered, flushed.lost));
         }
         "measure" => {
             let (out, trace) = spanwright::traced_call(|| measured_workflow(count, count == 7));
