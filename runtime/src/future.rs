@@ -4,6 +4,7 @@
 //! when it is exhausted, fails, panics or is dropped. What is inside is dropped before the span ends, within its context.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -18,15 +19,16 @@ use crate::span::{Items, Span};
 pin_project! {
     /// A future whose polls run in the context of a span.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Instrumented<F, O> {
+    pub struct Instrumented<X, F, O> {
         // Before the span, so that it is dropped before it. An `Option` to empty would cost every level of futures 8 bytes.
         #[pin]
         inner: F,
         span: Span,
         observe: O,
+        output: PhantomData<fn() -> X>,
     }
 
-    impl<F, O> PinnedDrop for Instrumented<F, O> {
+    impl<X, F, O> PinnedDrop for Instrumented<X, F, O> {
         fn drop(this: Pin<&mut Self>) {
             this.project().span.enter_until_dropped();
         }
@@ -35,25 +37,36 @@ pin_project! {
 
 /// Runs `inner` in the context of `span`, which ends with it.
 #[inline]
-pub fn future<F, O>(span: Span, inner: F, observe: O) -> Instrumented<F, O>
+pub fn future<F, O>(span: Span, inner: F, observe: O) -> Instrumented<F::Output, F, O>
 where
     F: Future,
     O: for<'r> Fn(&'r F::Output) -> Observed<'r>,
 {
-    Instrumented { inner, span, observe }
+    Instrumented { inner, span, observe, output: PhantomData }
 }
 
-/// Makes a future with `body` and runs both in the context of `span`. The output is named first, so that it is known where
-/// the body's own type is inferred.
+/// Makes a future with `body` and runs both in the context of `span`, where the output is known from the body alone.
 #[inline]
-pub fn future_from<X, F, B, O>(mut span: Span, body: B, observe: O) -> Instrumented<F, O>
+pub fn future_from<X, F, B, O>(span: Span, body: B, observe: O) -> Instrumented<X, F, O>
 where
     F: Future<Output = X>,
     B: FnOnce() -> F,
     O: for<'r> Fn(&'r X) -> Observed<'r>,
 {
+    promised_future(span, body, observe)
+}
+
+/// As [`future_from`], where the signature says the output, `X`. That the body's is the same is asked where the future is used as
+/// one, so that a mistake in it is reported there and nowhere else, as in the plain function.
+#[inline]
+pub fn promised_future<X, F, B, O>(mut span: Span, body: B, observe: O) -> Instrumented<X, F, O>
+where
+    F: Future,
+    B: FnOnce() -> F,
+    O: for<'r> Fn(&'r X) -> Observed<'r>,
+{
     let inner = span.enter_body(body);
-    Instrumented { inner, span, observe }
+    Instrumented { inner, span, observe, output: PhantomData }
 }
 
 /// As [`future_from`], where the body may fail before there is a future: `observe_error` says how.
@@ -63,7 +76,7 @@ pub fn try_future<X, F, E, B, O, M>(
     body: B,
     observe: O,
     observe_error: M,
-) -> Result<Instrumented<F, O>, E>
+) -> Result<Instrumented<X, F, O>, E>
 where
     F: Future<Output = X>,
     B: FnOnce() -> Result<F, E>,
@@ -71,7 +84,7 @@ where
     M: for<'r> FnOnce(&'r E) -> Observed<'r>,
 {
     match span.enter_body(body) {
-        Ok(inner) => Ok(Instrumented { inner, span, observe }),
+        Ok(inner) => Ok(Instrumented { inner, span, observe, output: PhantomData }),
         Err(error) => {
             span.finish(|| observe_error(&error));
             Err(error)
@@ -79,12 +92,12 @@ where
     }
 }
 
-impl<F, O> Future for Instrumented<F, O>
+impl<X, F, O> Future for Instrumented<X, F, O>
 where
-    F: Future,
-    O: for<'r> Fn(&'r F::Output) -> Observed<'r>,
+    F: Future<Output = X>,
+    O: for<'r> Fn(&'r X) -> Observed<'r>,
 {
-    type Output = F::Output;
+    type Output = X;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {

@@ -94,7 +94,11 @@ impl Emit<'_> {
                 let future = match &output.what {
                     what @ (Returned::Value { .. } | Returned::Opaque | Returned::Never) => {
                         let observe = self.observe(what, Some(&output.ty));
-                        hidden!(#p::future_from(#span, #work, #observe))
+                        if is_inferred(&output.ty) {
+                            hidden!(#p::future_from(#span, #work, #observe))
+                        } else {
+                            hidden!(#p::promised_future(#span, #work, #observe))
+                        }
                     }
                     _ => self.then(span, work, output),
                 };
@@ -357,6 +361,18 @@ fn borrowed(expr: &Expr) -> Expr {
         mutability: None,
         expr: Box::new(expr.clone()),
     })
+}
+
+/// Whether a part of the type is left to inference.
+fn is_inferred(ty: &Type) -> bool {
+    fn holds_infer(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => holds_infer(group.stream()),
+            TokenTree::Ident(ident) => ident == "_",
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    holds_infer(ty.to_token_stream())
 }
 
 fn braced(span: Span, tokens: TokenStream) -> TokenTree {

@@ -8,6 +8,7 @@
 //! call(span, FnOnce() -> R, observe) -> R
 //! future(span, F, observe)                                       -> impl Future<Output = F::Output>
 //! future_from(span, FnOnce() -> F, observe)                      -> impl Future<Output = F::Output>
+//! promised_future(span, FnOnce() -> F, observe: Fn(&X) -> _)     -> impl Future<Output = X> where F: Future<Output = X>
 //! future_then(span, FnOnce() -> F, FnOnce(Span, F::Output) -> Y) -> impl Future<Output = Y>
 //! try_future(span, FnOnce() -> Result<F, E>, observe, error)     -> Result<impl Future<Output = F::Output>, E>
 //! stream(span, FnOnce() -> S, observe)                           -> impl Stream<Item = S::Item>
