@@ -292,7 +292,7 @@ attributes! {
     /// ```
     /// # use spanwright::__private as p;
     /// fn ask(prompt: String) -> impl Future<Output = usize> {
-    ///     p::future_from(
+    ///     p::promised_future(
     ///         {
     ///             static __SITE: p::Callsite = p::Callsite::new("ask", p::Kind::Llm, &["prompt"]);
     ///             __SITE.start(&[__SITE.arg(&prompt).get()])
@@ -375,7 +375,7 @@ attributes! {
     /// # use futures_core::future::BoxFuture;
     /// # use spanwright::__private as p;
     /// fn look_up(query: &str) -> BoxFuture<'_, Vec<String>> {
-    ///     p::Box::pin(p::future_from(
+    ///     p::Box::pin(p::promised_future(
     ///         {
     ///             static __SITE: p::Callsite = p::Callsite::new("look_up", p::Kind::Retriever, &["query"]);
     ///             __SITE.start(&[__SITE.arg(&query).get()])
