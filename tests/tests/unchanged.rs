@@ -1,10 +1,10 @@
 //! The first promise: whatever tracing does or fails to do, an annotated function is the plain one.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::executor::block_on;
 use futures::{FutureExt as _, Stream, StreamExt as _, stream};
@@ -48,10 +48,13 @@ enum End {
 
 type Outcome = Result<Hostile, HostileError>;
 
-static RUNS: AtomicU32 = AtomicU32::new(0);
+thread_local! {
+    /// Bodies run on this thread: the tests of this file run beside one another.
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
 
 fn end(end: End, value: Hostile) -> Outcome {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    RUNS.set(RUNS.get() + 1);
     match end {
         End::Ok => Ok(value),
         End::Err => Err(HostileError(value.0)),
@@ -92,7 +95,7 @@ fn streamed(how: u8, value: Hostile) -> impl Stream<Item = Outcome> {
 #[node]
 fn try_streamed(how: u8, value: Hostile) -> Result<impl Stream<Item = Outcome>, HostileError> {
     if how == 1 {
-        RUNS.fetch_add(1, Ordering::Relaxed);
+        RUNS.set(RUNS.get() + 1);
         return Err(HostileError(value.0));
     }
     Ok(stream::iter([how]).map(move |how| end(ENDS[usize::from(how)], value)))
@@ -148,10 +151,10 @@ fn a_body_runs_once_and_ends_as_it_would_whatever_tracing_meets() {
         let context = recording.as_ref().map_or_else(Context::current, Recording::context);
         for (shape, run) in shapes() {
             for how in 0..3u8 {
-                let before = RUNS.load(Ordering::Relaxed);
+                let before = RUNS.get();
                 let outcome = catch_unwind(AssertUnwindSafe(|| context.run(|| run(how, Hostile(41)))));
                 let case = format!("{shape}, {:?}, {state}", ENDS[usize::from(how)]);
-                assert_eq!(RUNS.load(Ordering::Relaxed), before + 1, "runs of the body: {case}");
+                assert_eq!(RUNS.get(), before + 1, "runs of the body: {case}");
                 match (ENDS[usize::from(how)], outcome) {
                     (End::Ok, Ok(Ok(value))) => assert!(value == Hostile(41), "{case}"),
                     (End::Err, Ok(Err(error))) => assert!(error == HostileError(41), "{case}"),
