@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::contract::DeclaredSpan;
+
 /// Which attribute made the span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -96,6 +98,8 @@ pub struct Callsite {
     pub(crate) inputs: Capture,
     pub(crate) output: Capture,
     pub(crate) location: &'static Location<'static>,
+    /// The declared span it is tied to.
+    pub(crate) declared: Option<&'static DeclaredSpan>,
     /// Number of this callsite in its process, from 1; 0 until first used.
     number: AtomicU32,
     /// The recorder that was last told the facts.
@@ -118,6 +122,7 @@ impl Callsite {
             inputs: kind.capture(),
             output: kind.capture(),
             location: Location::caller(),
+            declared: None,
             number: AtomicU32::new(0),
             announced_to: AtomicU64::new(0),
         }

@@ -38,6 +38,7 @@ mod collector;
 pub mod config;
 mod contain;
 mod context;
+mod contract;
 mod diagnostics;
 mod error;
 #[cfg(feature = "mlflow")]
@@ -66,6 +67,7 @@ pub mod __private;
 pub use callsite::Capture as CaptureLevel;
 pub use capture::{Rules, Secret};
 pub use context::{Context, ContextGuard, traceparent};
+pub use contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use diagnostics::Diagnostics;
 pub use error::Error;
 pub use future::{InContext, InCurrentSpan};

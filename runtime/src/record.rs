@@ -24,6 +24,9 @@ pub struct SpanRecord {
     pub span_type: String,
     /// The attribute that made the span: `node`, `workflow`, …
     pub kind: String,
+    /// Id of the declared span it is; `None` where the function is tied to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
     /// Where the annotated function stands.
     pub source: Source,
     /// Start, nanoseconds since the Unix epoch.
@@ -120,6 +123,7 @@ impl SpanRecord {
             name: String::new(),
             span_type: "UNKNOWN".into(),
             kind: String::new(),
+            declared: None,
             source: Source::default(),
             start_unix_ns: 0,
             end_unix_ns: 0,

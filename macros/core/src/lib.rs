@@ -11,6 +11,7 @@
 
 mod args;
 mod check;
+mod declare;
 mod diag;
 mod expand;
 mod fallback;
@@ -47,4 +48,18 @@ pub fn plan(kind: Kind, args: TokenStream, item: TokenStream) -> Result<model::P
     let input = check::Input::new(kind, args, item);
     mistakes.add(check::all(&input));
     mistakes.finish().map(|()| lower::plan(input))
+}
+
+/// What a `spans!` declares, without expanding it.
+///
+/// # Errors
+///
+/// All mistakes in the declaration at once.
+pub fn declaration(tokens: TokenStream) -> Result<model::Declaration, Errors> {
+    declare::parse(tokens)
+}
+
+/// Expands a `spans!`. Never fails: mistakes come out as `compile_error!` beside what could be declared.
+pub fn spans(tokens: TokenStream) -> TokenStream {
+    declare::expand(tokens)
 }

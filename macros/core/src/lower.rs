@@ -32,6 +32,7 @@ pub(crate) fn plan(input: Input) -> Plan {
     };
     Plan {
         kind,
+        span: None,
         callsite,
         facts,
         arguments,

@@ -1,7 +1,7 @@
 //! The plan of an annotated function: all that its expansion depends on, and what a reader of source files learns about it.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, Ident, LitStr, Pat, Path, Type};
+use syn::{Attribute, Expr, Ident, LitStr, Pat, Path, Type, Visibility};
 
 pub use crate::item::Item;
 use crate::kind::Kind;
@@ -12,6 +12,8 @@ use crate::private::Private;
 pub struct Plan {
     /// The attribute.
     pub kind: Kind,
+    /// The declared span that `span = path` names.
+    pub span: Option<Path>,
     /// The function, with the parameters that the expansion renames already renamed.
     pub item: Item,
     /// What is known at compile time.
@@ -256,4 +258,97 @@ pub enum Hold {
     Box,
     /// In a `Pin<Box<…>>`.
     Pin,
+}
+
+/// One `spans!`, understood.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// Its spans in the order of the source: a span before those nested in it.
+    pub spans: Vec<DeclaredSpan>,
+    /// Where the facade is, when it is not `::spanwright`.
+    pub facade: Option<Path>,
+}
+
+/// A declared span.
+#[derive(Clone, Debug)]
+pub struct DeclaredSpan {
+    /// Doc comments, `cfg` and other attributes, as written.
+    pub attrs: Vec<Attribute>,
+    /// Visibility of the item.
+    pub vis: Visibility,
+    /// The attribute that makes the span.
+    pub kind: Kind,
+    /// Name of the item.
+    pub ident: Ident,
+    /// Immutable identity, in the grammar of OTLP span types.
+    pub id: LitStr,
+    /// Display name: `name`, else the kind's, else the item's in snake case.
+    pub name: String,
+    /// Span type, where it is not the kind's.
+    pub span_type: Option<String>,
+    /// The span it is nested in, by index.
+    pub nested_in: Option<usize>,
+    /// The spans it may stand under, the enclosing one first; `None`: anywhere.
+    pub parents: Option<Vec<Parent>>,
+    /// Whether no span may stand under it.
+    pub leaf: bool,
+    /// Its attributes.
+    pub attributes: Vec<DeclaredAttribute>,
+}
+
+/// A span that another may stand under.
+#[derive(Clone, Debug)]
+pub enum Parent {
+    /// None: it is the root of its trace.
+    Root,
+    /// One of the same declaration, by index.
+    Here(usize),
+    /// One declared elsewhere.
+    Elsewhere(Path),
+}
+
+/// An attribute of a declared span.
+#[derive(Clone, Debug)]
+pub struct DeclaredAttribute {
+    /// Doc comments, as written.
+    pub attrs: Vec<Attribute>,
+    /// Its name on the wire.
+    pub key: LitStr,
+    /// The method that sets it: the key with `_` for `.`.
+    pub setter: Ident,
+    /// Its type.
+    pub ty: AttributeType,
+    /// Where its type stands.
+    pub ty_span: Span,
+}
+
+/// The type of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeType {
+    /// `bool`
+    Bool,
+    /// An integer, by the name of its Rust type.
+    Int(String),
+    /// `f32` or `f64`
+    Float(String),
+    /// `str`
+    Text,
+    /// `[T]` of one of the above
+    List(Box<AttributeType>),
+    /// `json`: whatever serialises
+    Json,
+}
+
+impl AttributeType {
+    /// Its name in catalogs and on the wire: `bool`, `int`, `double`, `string`, `any`, `int[]`, …
+    pub fn wire_name(&self) -> String {
+        match self {
+            Self::Bool => "bool".into(),
+            Self::Int(_) => "int".into(),
+            Self::Float(_) => "double".into(),
+            Self::Text => "string".into(),
+            Self::List(item) => format!("{}[]", item.wire_name()),
+            Self::Json => "any".into(),
+        }
+    }
 }

@@ -1,0 +1,21 @@
+//! The telemetry contract of a source tree, read without building it.
+//!
+//! ```text
+//! workspace ─► program ─► catalog ─► lock ─► verdict
+//!  packages,    modules,    every      what is   what a change
+//!  crates       names,      span,      checked   means
+//!               functions   sorted     in
+//!                  ├─► lint         what looks wrong
+//!                  └─► expansion    what the attributes become
+//! ```
+//!
+//! - `program` is the only room that reads source files; everything after it is data.
+//! - The attributes and declarations are read by the same parser the macros use, so the catalog and the compiler see the same spans.
+//! - What cannot be followed (`macro_rules!` bodies, `include!`, generated files) is listed, never left out.
+//! - The same source gives the same output, byte for byte. Nothing here uses the network.
+
+pub mod catalog;
+mod error;
+pub mod program;
+
+pub use error::Error;
