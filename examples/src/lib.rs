@@ -8,6 +8,7 @@ pub mod logbook;
 pub mod model;
 pub mod sandbox;
 pub mod scripted_model;
+pub mod spans;
 
 /// Any error, with a text for people.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -72,7 +72,7 @@ pub struct Habit {
 }
 
 /// The statistics of a logbook file.
-#[spanwright::retriever(name = "ha.get_logbook_stats")]
+#[spanwright::retriever(span = crate::spans::LogbookStats)]
 pub fn get_logbook_stats(logbook: &Path) -> Result<LogbookStats> {
     let text = std::fs::read_to_string(logbook).map_err(|error| format!("read {}: {error}", logbook.display()))?;
     stats(&parse(&text)?)

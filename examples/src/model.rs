@@ -194,7 +194,13 @@ impl ChatModel {
     }
 
     /// Lets the model continue the conversation; `tools` are what it may ask to be called.
-    #[spanwright::llm(name = "llm", model = self.name(), provider = "openai", tools = tools)]
+    #[spanwright::llm(
+        span = crate::spans::ModelCall,
+        attributes(prompt.characters = characters(messages)),
+        model = self.name(),
+        provider = "openai",
+        tools = tools,
+    )]
     pub async fn complete(&self, messages: &[Message], tools: &[ToolDefinition]) -> Result<Completion> {
         let url = format!("{}/chat/completions", self.endpoint.base_url);
         let mut request = self.http.post(&url).json(&Request { model: self.name(), messages, tools });
@@ -209,6 +215,11 @@ impl ChatModel {
         }
         Ok(reply.json().await?)
     }
+}
+
+/// Characters of all messages together.
+fn characters(messages: &[Message]) -> u64 {
+    messages.iter().filter_map(|message| message.content.as_deref()).map(|text| text.chars().count() as u64).sum()
 }
 
 impl fmt::Debug for ChatModel {

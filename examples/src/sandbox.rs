@@ -163,7 +163,7 @@ impl spanwright::SandboxOutcome for Execution {
 }
 
 /// Runs `script` under `policy`, in an empty working folder that holds copies of `inputs` (name there, file here).
-#[spanwright::sandbox(policy = policy.name, skip(policy))]
+#[spanwright::sandbox(span = crate::spans::ScriptRun, policy = policy.name, skip(policy))]
 pub async fn execute(policy: &Policy, script: &str, inputs: &[(&str, &Path)]) -> Execution {
     let begun = Instant::now();
     let mut execution = match prepare(script, inputs) {

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::logbook::LogbookStats;
 use crate::model::{ChatModel, FunctionDefinition, Message, ToolDefinition};
 use crate::sandbox::Execution;
+use crate::spans;
 
 /// Finds out what the logbook says, by scripts it writes itself.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl DataScientist {
     }
 
     /// A shell script that looks for things worth automating.
-    #[node(name = "DataScientist.generate_script", output = "preview")]
+    #[node(span = spans::GenerateScript, handle = span, output = "preview")]
     pub async fn generate_script(&self, stats: &LogbookStats) -> Result<String> {
         let system = "Write a shell script (POSIX sh and awk, no network) that looks for things worth automating in logbook.csv. \
                       Its columns are time (2026-02-01T17:49:00), entity, state, source; the source `automation` or `device` is no person. \
@@ -30,19 +31,20 @@ impl DataScientist {
         let messages = [Message::system(system), Message::user(serde_json::to_string(stats)?)];
         let reply = self.model.complete(&messages, &[run_script()]).await?;
 
-        if let Some(arguments) = reply.arguments_of("run_script") {
-            #[derive(Deserialize)]
-            struct Arguments {
-                script: String,
-            }
-            let arguments: Arguments = serde_json::from_str(arguments)?;
-            return Ok(arguments.script);
+        #[derive(Deserialize)]
+        struct Arguments {
+            script: String,
         }
-        fenced(reply.text().unwrap_or_default()).ok_or_else(|| "the model wrote no script".into())
+        let script = match reply.arguments_of("run_script") {
+            Some(arguments) => serde_json::from_str::<Arguments>(arguments)?.script,
+            None => fenced(reply.text().unwrap_or_default()).ok_or("the model wrote no script")?,
+        };
+        span.script_lines(script.lines().count() as u64);
+        Ok(script)
     }
 
     /// What follows from the findings of the script: one suggestion each.
-    #[node(name = "DataScientist.extract_insights", output = "preview")]
+    #[node(span = spans::ExtractInsights, output = "preview")]
     pub async fn extract_insights(&self, findings: &Execution) -> Result<Vec<String>> {
         let system = "Extract suggestions for home automation from these findings of a script. \
                       One suggestion a line, each beginning with `- `, with the numbers that speak for it. Nothing else.";
@@ -88,7 +90,7 @@ impl Architect {
     }
 
     /// A review of each suggestion, in their order.
-    #[node(name = "Architect.receive_suggestion", output = "preview")]
+    #[node(span = spans::ReceiveSuggestion, handle = span, output = "preview")]
     pub async fn receive_suggestion(&self, suggestions: &[String]) -> Result<Vec<Review>> {
         let system = "Review suggestions for home automation: are they safe, and easily undone? \
                       Answer each on a line of its own, as `<number>. accept: <reason>` or `<number>. decline: <reason>`. Nothing else.";
@@ -98,7 +100,10 @@ impl Architect {
         let reply = self.model.complete(&messages, &[]).await?;
 
         let verdicts = reply.text().unwrap_or_default();
-        Ok((1..=suggestions.len()).map(|number| verdict_on(number, verdicts)).collect())
+        let reviews: Vec<Review> = (1..=suggestions.len()).map(|number| verdict_on(number, verdicts)).collect();
+        let declined = reviews.iter().filter(|review| matches!(review, Review::Declined { .. }));
+        span.declined_count(declined.count() as u64);
+        Ok(reviews)
     }
 }
 

@@ -2,23 +2,7 @@
 //!
 //! Two agents work on it: a data scientist, who writes a script, has it run in a sandbox and says what follows from its
 //! findings; and an architect, who decides what of that the home should do. The functions with an attribute are the spans of
-//! the trace; which of them calls which is its tree:
-//!
-//! ```text
-//! optimization_workflow
-//! ├─ collect_behavioral_data
-//! │  └─ ha.get_logbook_stats
-//! ├─ analyze_and_suggest
-//! │  ├─ DataScientist.generate_script
-//! │  │  └─ llm
-//! │  ├─ sandbox.execute
-//! │  └─ DataScientist.extract_insights
-//! │     └─ llm
-//! ├─ architect_review
-//! │  └─ Architect.receive_suggestion
-//! │     └─ llm
-//! └─ present_recommendations
-//! ```
+//! the trace; [`crate::spans`] declares them, and what each may stand under.
 
 mod agents;
 
@@ -32,6 +16,7 @@ use crate::Result;
 use crate::logbook::{LogbookStats, get_logbook_stats};
 use crate::model::ChatModel;
 use crate::sandbox::{Policy, execute};
+use crate::spans;
 
 /// What the workflow is asked to look at, for whom.
 #[derive(Clone, Debug, Serialize)]
@@ -91,7 +76,15 @@ pub struct Report {
 }
 
 /// The workflow, from the logbook to the recommendations.
-#[workflow(kind = "optimization", tags(home = request.home), session = request.session, user = request.user, skip(team))]
+#[workflow(
+    span = spans::Optimization,
+    handle = span,
+    kind = "optimization",
+    tags(home = request.home),
+    session = request.session,
+    user = request.user,
+    skip(team),
+)]
 pub async fn optimization_workflow(request: &Request, team: &Team) -> Result<Report> {
     let mut state = State { logbook: request.logbook.clone(), ..State::default() };
 
@@ -104,15 +97,19 @@ pub async fn optimization_workflow(request: &Request, team: &Team) -> Result<Rep
     (team.progress)("reviewing the suggestions");
     state.reviews = architect_review(&state, team).await?;
 
-    Ok(present_recommendations(&state))
+    let report = present_recommendations(&state);
+    span.recommended_count(report.recommended.len() as u64);
+    Ok(report)
 }
 
-#[node]
+#[node(span = spans::CollectBehavioralData, handle = span)]
 async fn collect_behavioral_data(state: &State) -> Result<LogbookStats> {
-    get_logbook_stats(&state.logbook)
+    let stats = get_logbook_stats(&state.logbook)?;
+    span.entry_count(stats.entries as u64).day_count(stats.days as u64);
+    Ok(stats)
 }
 
-#[node(skip(team))]
+#[node(span = spans::AnalyzeAndSuggest, skip(team))]
 async fn analyze_and_suggest(state: &State, team: &Team) -> Result<Vec<String>> {
     let script = team.scientist.generate_script(&state.stats).await?;
 
@@ -125,12 +122,12 @@ async fn analyze_and_suggest(state: &State, team: &Team) -> Result<Vec<String>> 
     team.scientist.extract_insights(&findings).await
 }
 
-#[node(skip(team))]
+#[node(span = spans::ArchitectReview, skip(team))]
 async fn architect_review(state: &State, team: &Team) -> Result<Vec<Review>> {
     team.architect.receive_suggestion(&state.suggestions).await
 }
 
-#[node]
+#[node(span = spans::PresentRecommendations)]
 fn present_recommendations(state: &State) -> Report {
     let mut report = Report { days: state.stats.days, recommended: Vec::new(), declined: Vec::new() };
     for (suggestion, review) in state.suggestions.iter().zip(&state.reviews) {
