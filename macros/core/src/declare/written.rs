@@ -1,6 +1,6 @@
 //! The syntax of a declaration: tokens become spans and attributes as they stand, in the order of the source.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -195,10 +195,5 @@ fn attribute(input: ParseStream<'_>, attrs: Vec<Attribute>, vis: &Visibility) ->
     let Some(setter) = name::setter(&key) else {
         return Err(err!(key, "`{name}` is no name for an attribute: no method can be called so").into());
     };
-    Ok(WrittenAttribute { attrs, setter: spanned(setter, first.span()), key, ty })
-}
-
-fn spanned(mut ident: Ident, span: Span) -> Ident {
-    ident.set_span(span);
-    ident
+    Ok(WrittenAttribute { attrs, key, setter, ty })
 }
