@@ -101,7 +101,7 @@ pub(crate) fn too_long(key: &str, text: &LitStr) -> Option<darling::Error> {
     (length > NAME_LIMIT).then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
 }
 
-/// `span = path` beside `name` or `span_type`, which the declaration says. (`declared_twice`)
+/// `span = path` beside `name` or `span_type`, which the declaration says. (`span_conflict`)
 fn declared_once(input: &Input) -> Mistakes {
     let Common { span: Some(_), name, span_type, .. } = input.common() else { return Vec::new() };
     [("name", name), ("span_type", span_type)]
@@ -113,7 +113,7 @@ fn declared_once(input: &Input) -> Mistakes {
         .collect()
 }
 
-/// `attributes("any text" = …)` beside `span`: a declared span has no such name. (`declared_attribute`)
+/// `attributes("any text" = …)` beside `span`: a declared span has no such name. (`span_attribute`)
 fn attributes_are_setters(input: &Input) -> Mistakes {
     let Common { span: Some(_), attributes, .. } = input.common() else { return Vec::new() };
     pairs(attributes)

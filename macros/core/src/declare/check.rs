@@ -52,7 +52,7 @@ fn ids_once(written: &Written) -> Mistakes {
 /// A span without an id. (`declared_id`)
 fn id_is_there(written: &Written, index: usize) -> Mistakes {
     let span = &written.spans[index];
-    if span.arguments.id.is_some() {
+    if span.arguments.names_id {
         return Vec::new();
     }
     let item = span.item();

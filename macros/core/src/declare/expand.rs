@@ -64,7 +64,7 @@ impl Emit<'_> {
         let DeclaredSpan { attrs, vis, ident, kind, id, .. } = self.span;
         let own = attrs.iter().filter(|attr| !attr.path().is_ident("cfg"));
         let doc = undocumented(attrs).then(|| {
-            let text = format!("The span `{}`, made by {kind}.", id.value());
+            let text = format!(" The span `{}`, made by {kind}.", id.value());
             hidden!(#[doc = #text])
         });
         let item = hidden! {
@@ -156,7 +156,7 @@ impl Emit<'_> {
     fn setter(&self, DeclaredAttribute { attrs, key, setter, ty, .. }: &DeclaredAttribute) -> TokenStream {
         let (p, vis) = (self.p, &self.span.vis);
         let doc = undocumented(attrs).then(|| {
-            let text = format!("Sets `{}`.", key.value());
+            let text = format!(" Sets `{}`.", key.value());
             hidden!(#[doc = #text])
         });
         let parameter = self.parameter(ty);
