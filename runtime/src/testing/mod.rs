@@ -136,6 +136,13 @@ impl Recording {
         self.recorder.chunks().losses().spans
     }
 
+    /// How many attributes of the spans that have ended are not as the declaration of their span has them: one for each span and
+    /// key, whether it is undeclared or of another type.
+    pub fn stray_attributes(&self) -> u64 {
+        self.spans();
+        self.collector.lock().unwrap_or_else(PoisonError::into_inner).tally().stray
+    }
+
     /// How many spans have started and not ended.
     pub fn open_spans(&self) -> u64 {
         self.spans();
