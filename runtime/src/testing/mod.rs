@@ -24,6 +24,13 @@
 //! );
 //! ```
 
+mod contract;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,11 +38,14 @@ use crate::capture::Policy;
 use crate::chunk::Chunks;
 use crate::collector::Collector;
 use crate::context::{Context, Current};
+use crate::contract::Contract;
 use crate::error::Error;
 use crate::future::InContext;
 use crate::record::{Batch, RecordSink, SpanRecord};
 use crate::recorder::Recorder;
 use crate::tree::{self, Style};
+
+pub use contract::{Rule, Violation, check_contract, contract_violations};
 
 /// Takes the spans of the work that is run through it, and of what that work spawns with its context; nothing else.
 ///
@@ -131,6 +141,11 @@ impl Recording {
         tree::render(&self.spans(), Style::redacted())
     }
 
+    /// Where the spans that have ended are not as `contracts` say: see [`contract_violations`].
+    pub fn contract_violations(&self, contracts: &[Contract]) -> Vec<Violation> {
+        contract_violations(self, contracts)
+    }
+
     /// How many spans there was no room for.
     pub fn dropped_spans(&self) -> u64 {
         self.recorder.chunks().losses().spans
@@ -150,6 +165,18 @@ impl Recording {
     }
 }
 
+/// Spans to be compared with a contract or a pattern: those of a [`Recording`], or records from elsewhere.
+pub trait Recorded {
+    /// The spans, in any order.
+    fn records(&self) -> Cow<'_, [SpanRecord]>;
+}
+
+impl Recorded for Recording {
+    fn records(&self) -> Cow<'_, [SpanRecord]> {
+        Cow::Owned(self.spans())
+    }
+}
+
 impl Default for Recording {
     fn default() -> Self {
         Self::new()
@@ -166,6 +193,24 @@ impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recording").field("spans", &self.spans().len()).finish_non_exhaustive()
     }
+}
+
+/// Compares recorded spans with the contracts they are declared in: the `CONTRACT` of each `spans!` the traced code uses.
+///
+/// The first argument is a [`Recording`](testing::Recording), or any [`Recorded`](testing::Recorded) such as a slice of
+/// [`SpanRecord`](record::SpanRecord)s. Each span must be declared, be of the declared kind, stand under a parent it may have and not
+/// under a leaf, and have declared attributes of the declared types only. A declared span or attribute that was not recorded is no
+/// violation. [`testing::contract_violations`] gives the same as values.
+///
+/// # Panics
+///
+/// If something else was recorded: the message shows the tree, and at each span what was expected, what was recorded, the function and
+/// its place, and what to do.
+#[macro_export]
+macro_rules! assert_contract {
+    ($recorded:expr, $($contract:expr),+ $(,)?) => {
+        $crate::testing::check_contract(&$recorded, &[$($contract),+])
+    };
 }
 
 /// Compares a recording's tree with the expected text; the text's own indentation is taken off first.
