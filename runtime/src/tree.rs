@@ -65,8 +65,21 @@ pub(crate) struct Line {
     pub(crate) depth: usize,
     /// Place of the span in the input; `None` for the line that spans without their parent stand below.
     pub(crate) span: Option<usize>,
-    /// Name, type and error: the redacted style.
-    pub(crate) text: String,
+    /// Name; of the line without a span, all of it.
+    pub(crate) name: String,
+    /// Type; empty on the line without a span.
+    pub(crate) span_type: String,
+    /// Nothing, or the words after the type: ` incomplete`, ` CANCELLED`, ` ABANDONED`, ` ERROR`, ` ERROR: …`.
+    pub(crate) ending: String,
+}
+
+#[cfg(feature = "testing")]
+impl Line {
+    /// The line in the redacted style.
+    pub(crate) fn text(&self) -> String {
+        let Self { name, span_type, ending, .. } = self;
+        if self.span.is_some() { format!("{name} [{span_type}]{ending}") } else { name.clone() }
+    }
 }
 
 /// The lines of the redacted style.
@@ -74,9 +87,14 @@ pub(crate) struct Line {
 pub(crate) fn lines(spans: &[SpanRecord]) -> Vec<Line> {
     let mut lines = Vec::with_capacity(spans.len());
     walk(spans, |span, depth, _| {
-        let mut writer = Writer { spans, style: Style::redacted(), text: String::new(), lasts: Vec::new() };
-        writer.words(span);
-        lines.push(Line { depth, span, text: writer.text });
+        lines.push(match span {
+            None => Line { depth, span, name: ORPHANS.into(), span_type: String::new(), ending: String::new() },
+            Some(place) => {
+                let record = &spans[place];
+                let (name, span_type) = (clean(&record.name), clean(&record.span_type));
+                Line { depth, span, name, span_type, ending: ending(record) }
+            }
+        });
     });
     lines
 }
@@ -211,17 +229,7 @@ impl Writer<'_> {
         if self.style.facts {
             self.facts(span);
         }
-        if span.incomplete {
-            self.text.push_str(" incomplete");
-        }
-        if span.is_error() {
-            match (span.ending, &span.error) {
-                (Ending::Cancelled, _) => self.text.push_str(" CANCELLED"),
-                (Ending::Abandoned, _) => self.text.push_str(" ABANDONED"),
-                (_, None) => self.text.push_str(" ERROR"),
-                (_, Some(error)) => drop(write!(self.text, " ERROR: {}", clean(&error.message))),
-            }
-        }
+        self.text.push_str(&ending(span));
     }
 
     fn facts(&mut self, span: &SpanRecord) {
@@ -257,6 +265,18 @@ impl Writer<'_> {
             let _ = write!(self.text, " {short}={value}");
         }
     }
+}
+
+/// How the span ended, where it is not as most do.
+fn ending(span: &SpanRecord) -> String {
+    let word = match (span.ending, &span.error) {
+        _ if !span.is_error() => String::new(),
+        (Ending::Cancelled, _) => " CANCELLED".to_owned(),
+        (Ending::Abandoned, _) => " ABANDONED".to_owned(),
+        (_, None) => " ERROR".to_owned(),
+        (_, Some(error)) => format!(" ERROR: {}", clean(&error.message)),
+    };
+    if span.incomplete { format!(" incomplete{word}") } else { word }
 }
 
 /// One line without control characters, cut where it is long.

@@ -112,7 +112,7 @@ fn shown(spans: &[SpanRecord], violations: &[Violation]) -> String {
     for line in tree::lines(spans) {
         let span = line.span.map(|span| (spans[span].trace_id, spans[span].span_id));
         let before = lines.len();
-        lines.push(Line::new(Mark::Same, line.depth, line.text));
+        lines.push(Line::new(Mark::Same, line.depth, line.text()));
         if span.is_some() {
             explain(&mut lines, line.depth + 1, span);
         }

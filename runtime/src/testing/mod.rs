@@ -25,6 +25,9 @@
 //! ```
 
 mod contract;
+mod difference;
+mod matching;
+mod pattern;
 mod report;
 
 #[cfg(test)]
@@ -44,6 +47,9 @@ use crate::future::InContext;
 use crate::record::{Batch, RecordSink, SpanRecord};
 use crate::recorder::Recorder;
 use crate::tree::{self, Style};
+
+use matching::{Matcher, Outline};
+use report::{Line, Mark};
 
 pub use contract::{Rule, Violation, check_contract, contract_violations};
 
@@ -213,41 +219,146 @@ macro_rules! assert_contract {
     };
 }
 
-/// Compares a recording's tree with the expected text; the text's own indentation is taken off first.
+/// Compares a recorded tree with the expected one, given as text; the text's own indentation is taken off first.
+///
+/// The first argument is a [`Recording`](testing::Recording), or any [`Recorded`](testing::Recorded) such as a slice of
+/// [`SpanRecord`](record::SpanRecord)s. The tree as [`Recording::tree`](testing::Recording::tree) shows it is what is expected exactly:
+/// a line a span, two spaces a level, siblings in the order of their start.
+///
+/// ```
+/// # use spanwright::{assert_span_tree, node, testing::Recording, tool, workflow};
+/// # #[tool]
+/// # fn look() {}
+/// # #[tool]
+/// # fn ask(question: u32) -> Result<u32, String> {
+/// #     if question < 3 { Ok(question) } else { Err(format!("no answer to {question}")) }
+/// # }
+/// # #[node]
+/// # fn collect() {
+/// #     (1..=3).for_each(|_| look());
+/// # }
+/// # #[workflow]
+/// # fn research() -> Vec<Result<u32, String>> {
+/// #     collect();
+/// #     [1, 3, 2].map(ask).to_vec()
+/// # }
+/// # let recording = Recording::new();
+/// # recording.run(research);
+/// assert_span_tree!(
+///     recording,
+///     "
+///     research [WORKFLOW]
+///       collect [CHAIN]
+///         look [TOOL]
+///         look [TOOL]
+///         look [TOOL]
+///       ask [TOOL]
+///       ask [TOOL] ERROR: no answer to 3
+///       ask [TOOL]
+///     "
+/// );
+/// ```
+///
+/// What is not to be said exactly is left open by a few words:
+///
+/// | Line | Expects |
+/// |---|---|
+/// | `name [TYPE]` | a span, with exactly what stands below it |
+/// | `name` | the same, of any type |
+/// | `name [TYPE] ERROR: no * to *` | a failed span; in its message, `*` is any text |
+/// | `3x name` | the span, and what stands below it, three times in a row |
+/// | `2..4x name`, `2..x name` | two to four times, both included; at least twice |
+/// | `+ name`, `* name`, `? name` | at least once; any number of times; once or not at all |
+/// | `...` | any further siblings, with whatever is below them |
+/// | `in any order:` | the lines indented below it, in any order, with no other span between; `...` among them lets others in |
+/// | `"3x name"` | a span whose name would be taken for one of these words |
+///
+/// ```
+/// # use spanwright::{assert_span_tree, node, testing::Recording, tool, workflow};
+/// # #[tool]
+/// # fn look() {}
+/// # #[tool]
+/// # fn ask(question: u32) -> Result<u32, String> {
+/// #     if question < 3 { Ok(question) } else { Err(format!("no answer to {question}")) }
+/// # }
+/// # #[node]
+/// # fn collect() {
+/// #     (1..=3).for_each(|_| look());
+/// # }
+/// # #[workflow]
+/// # fn research() -> Vec<Result<u32, String>> {
+/// #     collect();
+/// #     [1, 3, 2].map(ask).to_vec()
+/// # }
+/// # let recording = Recording::new();
+/// # recording.run(research);
+/// assert_span_tree!(
+///     recording,
+///     "
+///     research [WORKFLOW]
+///       collect
+///         + look [TOOL]
+///       in any order:
+///         ask ERROR: no answer to *
+///         2x ask
+///     "
+/// );
+/// assert_span_tree!(
+///     recording,
+///     "
+///     research
+///       ...
+///       ask [TOOL] ERROR: *
+///       ...
+///     "
+/// );
+/// ```
 ///
 /// # Panics
 ///
-/// If they differ: the message shows both, line by line.
+/// If they differ: the message shows the recorded tree, with `-` before what was expected in its nearest match and `+` before what was
+/// recorded instead. If the text cannot be read as a tree: the message names the line.
 #[macro_export]
 macro_rules! assert_span_tree {
-    ($recording:expr, $expected:expr $(,)?) => {
-        $crate::testing::compare_trees(&$recording.tree(), $expected)
+    ($recorded:expr, $expected:expr $(,)?) => {
+        $crate::testing::check_tree(&$recorded, $expected)
     };
 }
 
 /// The comparison behind [`assert_span_tree!`].
 #[doc(hidden)]
 #[track_caller]
-pub fn compare_trees(recorded: &str, expected: &str) {
-    let expected = dedent(expected);
-    let recorded = recorded.trim_end();
-    if recorded == expected {
+pub fn check_tree(recorded: &(impl Recorded + ?Sized), expected: &str) {
+    let spans = recorded.records();
+    let (text, expected) = (tree::render(&spans, Style::redacted()), dedent(expected));
+    if text.trim_end() == expected {
         return;
     }
-    let (mut left, mut right) = (recorded.lines(), expected.lines());
-    let mut lines = String::new();
-    loop {
-        let line = match (left.next(), right.next()) {
-            (None, None) => break,
-            (Some(same), Some(other)) if same == other => format!("    {same}\n"),
-            (recorded, expected) => {
-                let expected = expected.map(|line| format!("  - {line}\n")).unwrap_or_default();
-                expected + &recorded.map(|line| format!("  + {line}\n")).unwrap_or_default()
-            }
-        };
-        lines.push_str(&line);
+    let pattern = match pattern::parse(&expected) {
+        Ok(pattern) => pattern,
+        Err(mistake) => panic!("{mistake}\nwhat was recorded (- expected, + recorded):\n{}", by_line(&text, &expected)),
+    };
+    let outline = Outline::of(&spans);
+    if !Matcher::new(&pattern, &outline).holds() {
+        let lines = difference::lines(&pattern, &outline);
+        panic!("the span tree differs from the expected one (- expected, + recorded):\n{}", report::text(&lines));
     }
-    panic!("the span tree differs from the expected one (- expected, + recorded):\n{lines}");
+}
+
+/// Two texts, line against line.
+fn by_line(recorded: &str, expected: &str) -> String {
+    let (mut left, mut right) = (recorded.lines(), expected.lines());
+    let mut lines = Vec::new();
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return report::text(&lines),
+            (Some(same), Some(other)) if same == other => lines.push(Line::new(Mark::Same, 0, same)),
+            (recorded, expected) => {
+                lines.extend(expected.map(|line| Line::new(Mark::Expected, 0, line)));
+                lines.extend(recorded.map(|line| Line::new(Mark::Recorded, 0, line)));
+            }
+        }
+    }
 }
 
 fn dedent(text: &str) -> String {
