@@ -27,6 +27,19 @@
 use proc_macro::TokenStream;
 use spanwright_macros_core::{Kind, attribute};
 
+/// Declares spans.
+#[proc_macro]
+pub fn spans(tokens: TokenStream) -> TokenStream {
+    spanwright_macros_core::spans(tokens.into()).into()
+}
+
+/// The typed keys of the standard attributes, for the runtime's `semconv`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn standard_attributes(_: TokenStream) -> TokenStream {
+    spanwright_macros_core::semconv::keys().into()
+}
+
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {$(
         $(#[$doc])*
