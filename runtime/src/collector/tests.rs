@@ -76,9 +76,7 @@ fn declared(kind: Kind, attributes: &'static [DeclaredAttribute]) -> &'static Ca
         leaf: false,
         attributes,
     };
-    let mut site = Callsite::new(name, kind, &[]);
-    site.declared = Some(Box::leak(Box::new(span)));
-    Box::leak(Box::new(site))
+    Box::leak(Box::new(Callsite::new(name, kind, &[]).tied_to(Box::leak(Box::new(span)))))
 }
 
 const COUNT: DeclaredAttribute = DeclaredAttribute { key: "count", ty: "int" };

@@ -333,24 +333,29 @@ fn attributes_of(declared: &DeclaredSpan) -> String {
 
 /// A declared key that `key` is a misspelling of.
 fn similar(key: &str, declared: &DeclaredSpan) -> Option<&'static str> {
-    let near = |declared: &str| edits(key, declared) * 3 <= declared.chars().count();
+    let near = |declared: &str| edits(key, declared) * 3 <= declared.chars().count().max(3);
     let keys = declared.attributes.iter().map(|attribute| attribute.key);
     keys.filter(|declared| near(declared)).min_by_key(|declared| edits(key, declared))
 }
 
-/// How many characters must be added, taken away or replaced.
+/// How many characters must be added, taken away, replaced, or exchanged with the next one.
 fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (n, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
-        for (m, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[m + 1];
-            row[m + 1] = replaced.min(diagonal + 1).min(row[m] + 1);
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for n in 1..=from.len() {
+        let mut row = vec![n];
+        for m in 1..=to.len() {
+            let above = &rows[n - 1];
+            let replaced = above[m - 1] + usize::from(from[n - 1] != to[m - 1]);
+            let mut least = replaced.min(above[m] + 1).min(row[m - 1] + 1);
+            if n > 1 && m > 1 && from[n - 1] == to[m - 2] && from[n - 2] == to[m - 1] {
+                least = least.min(rows[n - 2][m - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[to.len()]
+    rows[from.len()][to.len()]
 }
 
 impl Recorded for [SpanRecord] {
