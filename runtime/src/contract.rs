@@ -8,7 +8,7 @@ pub struct Contract {
 }
 
 /// One declared span.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeclaredSpan {
     /// Immutable identity, in the grammar of OTLP span types.
     pub id: &'static str,
@@ -27,7 +27,7 @@ pub struct DeclaredSpan {
 }
 
 /// An attribute of a declared span.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeclaredAttribute {
     /// Its name on the wire.
     pub key: &'static str,

@@ -240,6 +240,9 @@ pub struct FlushReport {
     pub rejected: u64,
     /// Spans that could not be recorded since the process started.
     pub lost: u64,
+    /// Attributes stored since the process started that are not as the declaration of their span has them: one for each span and
+    /// key. They are kept as they were set.
+    pub stray_attributes: u64,
     /// Chunks taken from the heap since the process started: what stood in them would not have survived a crash.
     pub heap_chunks: u64,
 }
@@ -324,6 +327,7 @@ impl Running {
             is_stored: report.is_kept(),
             stored: report.tally.stored,
             lost: losses.spans + losses.ends,
+            stray_attributes: report.tally.stray,
             heap_chunks: self.recorder.chunks().heap_chunks(),
             is_delivered: true,
             ..FlushReport::default()

@@ -52,33 +52,75 @@ impl Style {
 /// └─ present_recommendations [CHAIN] ✓ 84.0µs
 /// ```
 pub fn render(spans: &[SpanRecord], style: Style) -> String {
-    let forest = Forest::of(spans);
-    let mut writer = Writer { spans, style, text: String::new(), shown: vec![false; spans.len()], lasts: Vec::new() };
-    for root in &forest.roots {
-        writer.tree(&forest, *root, 0, true);
+    let mut writer = Writer { spans, style, text: String::new(), lasts: Vec::new() };
+    walk(spans, |span, depth, last| writer.line(span, depth, last));
+    writer.text
+}
+
+/// A line of a tree: its indentation and text apart.
+#[cfg(feature = "testing")]
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// How many spans this one stands under.
+    pub(crate) depth: usize,
+    /// Place of the span in the input; `None` for the line that spans without their parent stand below.
+    pub(crate) span: Option<usize>,
+    /// Name; of the line without a span, all of it.
+    pub(crate) name: String,
+    /// Type; empty on the line without a span.
+    pub(crate) span_type: String,
+    /// Nothing, or the words after the type: ` incomplete`, ` CANCELLED`, ` ABANDONED`, ` ERROR`, ` ERROR: …`.
+    pub(crate) ending: String,
+}
+
+#[cfg(feature = "testing")]
+impl Line {
+    /// The line in the redacted style.
+    pub(crate) fn text(&self) -> String {
+        let Self { name, span_type, ending, .. } = self;
+        if self.span.is_some() { format!("{name} [{span_type}]{ending}") } else { name.clone() }
     }
-    // Whose parents form a circle has no root either: the first of each circle stands for it.
-    let circles: Vec<usize> = {
-        let mut reached = writer.shown.clone();
-        for orphan in &forest.orphans {
-            forest.walk(*orphan, |span, _, _| !std::mem::replace(&mut reached[span], true));
-        }
-        let cut = |start: &usize| {
-            let new = !reached[*start];
-            forest.walk(*start, |span, _, _| !std::mem::replace(&mut reached[span], true));
+}
+
+/// The lines of the redacted style.
+#[cfg(feature = "testing")]
+pub(crate) fn lines(spans: &[SpanRecord]) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(spans.len());
+    walk(spans, |span, depth, _| {
+        lines.push(match span {
+            None => Line { depth, span, name: ORPHANS.into(), span_type: String::new(), ending: String::new() },
+            Some(place) => {
+                let record = &spans[place];
+                let (name, span_type) = (clean(&record.name), clean(&record.span_type));
+                Line { depth, span, name, span_type, ending: ending(record) }
+            }
+        });
+    });
+    lines
+}
+
+/// Visits the lines of a tree from top to bottom: span, depth, whether it is the last of its siblings.
+fn walk(spans: &[SpanRecord], mut visit: impl FnMut(Option<usize>, usize, bool)) {
+    let forest = Forest::of(spans);
+    let mut shown = vec![false; spans.len()];
+    let mut tree = |start: Option<usize>, level: usize, start_is_last: bool| match start {
+        None => visit(None, level, start_is_last),
+        Some(start) => forest.walk(start, |span, depth, last| {
+            let new = !std::mem::replace(&mut shown[span], true);
+            if new {
+                visit(Some(span), level + depth, if depth == 0 { start_is_last } else { last });
+            }
             new
-        };
-        forest.order.iter().copied().filter(cut).collect()
+        }),
     };
-    let lost: Vec<usize> = forest.orphans.iter().copied().chain(circles).collect();
+    forest.roots.iter().for_each(|root| tree(Some(*root), 0, true));
+    let lost = forest.lost();
     if !lost.is_empty() {
-        writer.text.push_str(ORPHANS);
-        writer.text.push('\n');
+        tree(None, 0, true);
     }
     for (n, orphan) in lost.iter().enumerate() {
-        writer.tree(&forest, *orphan, 1, n + 1 == lost.len());
+        tree(Some(*orphan), 1, n + 1 == lost.len());
     }
-    writer.text
 }
 
 /// Who is whose child, by position in the input.
@@ -111,6 +153,22 @@ impl Forest {
         forest
     }
 
+    /// The spans that stand below no root, the first of each tree: those whose parent is missing, and, of those whose parents form
+    /// a circle, the first.
+    fn lost(&self) -> Vec<usize> {
+        let mut reached = vec![false; self.order.len()];
+        for start in self.roots.iter().chain(&self.orphans) {
+            self.walk(*start, |span, _, _| !std::mem::replace(&mut reached[span], true));
+        }
+        let circles = self.order.iter().copied().filter(|start| {
+            let new = !reached[*start];
+            self.walk(*start, |span, _, _| !std::mem::replace(&mut reached[span], true));
+            new
+        });
+        let circles: Vec<usize> = circles.collect();
+        self.orphans.iter().copied().chain(circles).collect()
+    }
+
     /// Visits a span and all below it, parents first: span, depth below `start`, whether it is the last of its siblings. Where
     /// `visit` says no, nothing below is visited.
     fn walk(&self, start: usize, mut visit: impl FnMut(usize, usize, bool) -> bool) {
@@ -128,25 +186,18 @@ struct Writer<'a> {
     spans: &'a [SpanRecord],
     style: Style,
     text: String,
-    shown: Vec<bool>,
     /// For each level above the current line, whether the span there is the last of its siblings.
     lasts: Vec<bool>,
 }
 
 impl Writer<'_> {
-    fn tree(&mut self, forest: &Forest, start: usize, level: usize, start_is_last: bool) {
-        forest.walk(start, |span, depth, last| {
-            if std::mem::replace(&mut self.shown[span], true) {
-                return false;
-            }
-            let depth = level + depth;
-            self.lasts.truncate(depth);
-            self.lasts.resize(depth, true);
-            self.lasts.push(if depth == level { start_is_last } else { last });
-            self.indent(depth);
-            self.line(span);
-            true
-        });
+    fn line(&mut self, span: Option<usize>, depth: usize, last: bool) {
+        self.lasts.truncate(depth);
+        self.lasts.resize(depth, true);
+        self.lasts.push(last);
+        self.indent(depth);
+        self.words(span);
+        self.text.push('\n');
     }
 
     fn indent(&mut self, depth: usize) {
@@ -166,8 +217,11 @@ impl Writer<'_> {
         }
     }
 
-    fn line(&mut self, span: usize) {
-        let span = &self.spans[span];
+    fn words(&mut self, span: Option<usize>) {
+        let Some(span) = span.map(|span| &self.spans[span]) else {
+            self.text.push_str(ORPHANS);
+            return;
+        };
         let _ = write!(self.text, "{} [{}]", clean(&span.name), clean(&span.span_type));
         if self.style.drawn {
             let _ = write!(self.text, " {} {}", if span.is_error() { '✗' } else { '✓' }, duration(span.duration_ns()));
@@ -175,18 +229,7 @@ impl Writer<'_> {
         if self.style.facts {
             self.facts(span);
         }
-        if span.incomplete {
-            self.text.push_str(" incomplete");
-        }
-        if span.is_error() {
-            match (span.ending, &span.error) {
-                (Ending::Cancelled, _) => self.text.push_str(" CANCELLED"),
-                (Ending::Abandoned, _) => self.text.push_str(" ABANDONED"),
-                (_, None) => self.text.push_str(" ERROR"),
-                (_, Some(error)) => drop(write!(self.text, " ERROR: {}", clean(&error.message))),
-            }
-        }
-        self.text.push('\n');
+        self.text.push_str(&ending(span));
     }
 
     fn facts(&mut self, span: &SpanRecord) {
@@ -222,6 +265,18 @@ impl Writer<'_> {
             let _ = write!(self.text, " {short}={value}");
         }
     }
+}
+
+/// How the span ended, where it is not as most do.
+fn ending(span: &SpanRecord) -> String {
+    let word = match (span.ending, &span.error) {
+        _ if !span.is_error() => String::new(),
+        (Ending::Cancelled, _) => " CANCELLED".to_owned(),
+        (Ending::Abandoned, _) => " ABANDONED".to_owned(),
+        (_, None) => " ERROR".to_owned(),
+        (_, Some(error)) => format!(" ERROR: {}", clean(&error.message)),
+    };
+    if span.incomplete { format!(" incomplete{word}") } else { word }
 }
 
 /// One line without control characters, cut where it is long.

@@ -1,6 +1,7 @@
 //! Behaviour, and end to end with a real MLflow server.
 
 mod attributes;
+mod contract;
 mod declared;
 mod degradation;
 mod delivery;
@@ -13,5 +14,6 @@ mod mlflow_endurance;
 mod mlflow_faults;
 mod mlflow_runs;
 mod mlflow_tls;
+mod patterns;
 mod shapes;
 mod unchanged;

@@ -24,6 +24,8 @@ fn a_trace_arrives_with_everything_mlflow_shows() {
         Some(Usage { input: 100, output: 23, cache_read: Some(10), cache_write: Some(5), reasoning: Some(4) });
     call.model.as_mut().expect("facts").tools =
         Some(json(r#"[{"name":"thermostat","description":"sets it","input_schema":{"type":"object"}}]"#));
+    call.declared = Some("home.llm.ask".into());
+    call.attributes = vec![("otel.span.type".into(), AttributeValue::Text("home.llm.other".into()))];
     let second = trace.model_call("ask again", 7, 1);
     Line::to(server.uri(), &experiment).deliver(&[call, second, trace.child("plan"), root]);
 
@@ -57,6 +59,7 @@ fn a_trace_arrives_with_everything_mlflow_shows() {
     assert_eq!(attributes["mlflow.llm.provider"], "openai");
     assert_eq!(attributes["mlflow.spanFunctionName"], "ask");
     assert_eq!(attributes["code.line.number"], 12);
+    assert_eq!(attributes["otel.span.type"], "home.llm.ask");
     assert_eq!(attributes["session.id"], "session-7");
     assert_eq!(
         attributes["mlflow.chat.tools"],

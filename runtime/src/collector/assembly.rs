@@ -9,6 +9,7 @@ use crate::record::{Batch, Ending, SpanRecord};
 
 use super::site::Site;
 use super::span::{Begin, End, Note, OpenSpan};
+use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
 /// Sweeps after which an end without a begin is given up.
@@ -27,6 +28,7 @@ pub(crate) struct Assembly {
     bytes: usize,
     orphaned: u64,
     crowded: u64,
+    strays: Strays,
 }
 
 impl Assembly {
@@ -96,7 +98,12 @@ impl Assembly {
             } else if let Some(span) = self.open.remove(&id) {
                 self.bytes = self.bytes.saturating_sub(span.bytes());
                 match span.close(id, &self.sites) {
-                    Some(record) => into.finished.push(record),
+                    Some(record) => {
+                        if let Some(site) = span.site(&self.sites) {
+                            self.strays.look_at(&record, site);
+                        }
+                        into.finished.push(record);
+                    }
                     None => self.orphaned += 1,
                 }
             }
@@ -174,5 +181,13 @@ impl Assembly {
 
     pub(super) fn crowded(&self) -> u64 {
         self.crowded
+    }
+
+    pub(super) fn stray(&self) -> u64 {
+        self.strays.count()
+    }
+
+    pub(super) fn take_remarks(&mut self) -> Vec<String> {
+        self.strays.take_remarks()
     }
 }

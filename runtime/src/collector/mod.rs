@@ -17,6 +17,7 @@
 mod assembly;
 mod site;
 mod span;
+mod stray;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod thread;
@@ -62,6 +63,8 @@ pub(crate) struct Tally {
     pub losses: Losses,
     /// Notes left out because open spans hold too much.
     pub crowded: u64,
+    /// Attributes of closed spans that are not as their declaration has them.
+    pub stray: u64,
 }
 
 impl Collector {
@@ -130,7 +133,13 @@ impl Collector {
             malformed: self.malformed,
             losses: self.recorder.chunks().losses(),
             crowded: self.assembly.crowded(),
+            stray: self.assembly.stray(),
         }
+    }
+
+    /// What is to be said of the spans closed since this was last asked.
+    fn take_remarks(&mut self) -> Vec<String> {
+        self.assembly.take_remarks()
     }
 
     /// Ends this collector. What is still open stays in the chunk files, for whoever finds them, and is written as it stands,

@@ -12,9 +12,26 @@ pub(super) struct Site {
     pub(super) kind: String,
     pub(super) span_type: String,
     pub(super) values: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) declared: Option<Declared>,
     function: String,
     file: String,
     line: u32,
+}
+
+/// The declared span a function is tied to.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Declared {
+    pub(super) id: String,
+    /// Key and type of each attribute.
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+impl Declared {
+    /// The type declared for an attribute.
+    pub(super) fn type_of(&self, key: &str) -> Option<&str> {
+        self.attributes.iter().find(|(declared, _)| declared == key).map(|(_, ty)| ty.as_str())
+    }
 }
 
 impl Site {

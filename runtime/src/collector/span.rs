@@ -97,13 +97,18 @@ impl OpenSpan {
         Some(draft.finish())
     }
 
+    /// The facts of its function, where they have been read.
+    pub(super) fn site<'s>(&self, sites: &'s HashMap<u32, Arc<Site>>) -> Option<&'s Arc<Site>> {
+        sites.get(&self.begin?.site)
+    }
+
     fn draft(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<Draft> {
         let record = match (&self.base, self.begin) {
             (Some(base), _) => base.clone(),
-            (None, Some(begin)) => begun(id, begin, sites.get(&begin.site)),
+            (None, Some(begin)) => begun(id, begin, self.site(sites)),
             (None, None) => return None,
         };
-        let site = self.begin.and_then(|begin| sites.get(&begin.site)).cloned();
+        let site = self.site(sites).cloned();
         let mut draft = Draft { record, site, extra_inputs: Vec::new(), resumed: self.base.is_some() };
         // A thread may go on in a chunk that is read before its former one.
         let mut notes: Vec<_> = self.notes.iter().collect();
@@ -119,6 +124,7 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
         name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
         span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
         kind: site.map(|site| site.kind.clone()).unwrap_or_default(),
+        declared: site.and_then(|site| site.declared.as_ref()).map(|declared| declared.id.clone()),
         source: site.map(|site| site.source()).unwrap_or_default(),
         start_unix_ns: begin.start_unix_ns,
         end_unix_ns: begin.start_unix_ns,

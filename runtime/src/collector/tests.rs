@@ -10,6 +10,7 @@ use crate::callsite::{Callsite, Kind};
 use crate::capture::{Policy, Value};
 use crate::chunk::{Chunks, Entry, NoteKind};
 use crate::context::{Context, Current};
+use crate::contract::{DeclaredAttribute, DeclaredSpan};
 use crate::diagnostics::Diagnostics;
 use crate::error::Kind as ErrorKind;
 use crate::id::{SpanId, TraceId};
@@ -61,6 +62,105 @@ fn scope(recorder: &'static Recorder) -> Context {
 
 fn traced<R>(site: &'static Callsite, work: impl FnOnce() -> R) -> R {
     call(start(site, &[]), work, |_| Observed::ok())
+}
+
+/// The callsite of a function tied to a span declared with these attributes.
+fn declared(kind: Kind, attributes: &'static [DeclaredAttribute]) -> &'static Callsite {
+    let (id, name) = ("home.collect", "collect");
+    let span = DeclaredSpan {
+        id,
+        name,
+        kind: kind.as_str(),
+        span_type: kind.span_type(),
+        parents: None,
+        leaf: false,
+        attributes,
+    };
+    Box::leak(Box::new(Callsite::new(name, kind, &[]).tied_to(Box::leak(Box::new(span)))))
+}
+
+const COUNT: DeclaredAttribute = DeclaredAttribute { key: "count", ty: "int" };
+const RATES: DeclaredAttribute = DeclaredAttribute { key: "rates", ty: "double[]" };
+
+#[test]
+fn what_is_set_by_name_outside_of_the_declaration_is_kept_counted_and_said_once_a_key() {
+    let recorder = recorder(8, 2);
+    let kept = Kept::default();
+    let (collector, said) = spawn(recorder, kept.clone());
+    let site = declared(Kind::Node, &[COUNT, RATES]);
+    scope(recorder).run(|| {
+        for n in 0..3 {
+            traced(site, || {
+                handle().set("count", n);
+                handle().set("rates", [1.0, f64::NAN]);
+                handle().set("coutn", n);
+            });
+            traced(site, || handle().set("count", "three"));
+            // A function tied to no declaration sets what it likes.
+            traced(&CHILD, || handle().set("coutn", n));
+        }
+        // What was set later counts.
+        traced(site, || {
+            handle().set("count", "three");
+            handle().set("count", 3);
+        });
+    });
+    let report = collector.flush(soon()).expect("it answers");
+    assert_eq!(report.tally.stray, 6);
+    let said = said.lock().expect("no panic").clone();
+    let about = |words: &str| said.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        (said.len(), about("`coutn`"), about("as `string` though `home.collect` declares it as `int`")),
+        (2, 1, 1)
+    );
+    let spans = kept.finished();
+    let of = |name: &str| spans.iter().filter(|span| span.name == name).cloned().collect::<Vec<_>>();
+    assert!(of("collect").iter().all(|span| span.declared.as_deref() == Some("home.collect")));
+    assert!(of("child").iter().all(|span| span.declared.is_none() && span.attribute("coutn").is_some()));
+    assert_eq!(of("collect").iter().filter(|span| span.attribute("coutn").is_some()).count(), 3);
+}
+
+#[test]
+fn what_the_attributes_and_the_policy_make_of_a_span_is_no_stray() {
+    let recorder = Recorder::start(
+        Chunks::with_slots(8, 2),
+        Policy { cap: crate::callsite::Capture::Keys, ..Policy::default() },
+        1.0,
+    );
+    const NAMED: DeclaredAttribute = DeclaredAttribute { key: "named", ty: "string" };
+    const PASSWORD: DeclaredAttribute = DeclaredAttribute { key: "password", ty: "string" };
+    let node = declared(Kind::Node, &[COUNT, RATES, NAMED, PASSWORD]);
+    let delegation = declared(Kind::Delegate, &[]);
+    let kept = Kept::default();
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    scope(recorder).run(|| {
+        traced(node, || {
+            handle().set("count", u64::MAX);
+            handle().set("rates", [1.0]);
+            handle().set("named", "x");
+            handle().set("password", "x");
+        });
+        let span = start(delegation, &[]).with(|facts: &Facts<'_>| {
+            facts.from("a");
+            facts.to("b");
+            facts.content(&"c");
+        });
+        call(span, || (), |_| Observed::ok());
+    });
+    collector.cycle().expect("it takes everything");
+    assert_eq!(collector.take_remarks(), Vec::<String>::new());
+    assert_eq!((collector.tally().stray, collector.tally().stored), (0, 2));
+}
+
+#[test]
+fn a_program_that_invents_keys_is_heard_a_hundred_times_and_counted_exactly() {
+    let recorder = recorder(64, 2);
+    let site = declared(Kind::Tool, &[]);
+    let mut collector = Collector::new(recorder, Box::new(Kept::default()), None);
+    scope(recorder).run(|| traced(site, || (0..250).for_each(|n| handle().set(&format!("k{n}"), n))));
+    collector.cycle().expect("it takes everything");
+    assert_eq!((collector.take_remarks().len(), collector.tally().stray), (100, 250));
+    assert!(collector.take_remarks().is_empty());
 }
 
 /// Lengths of the inputs of a call with so many texts of 1 MiB, each captured in full.

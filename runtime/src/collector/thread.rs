@@ -145,6 +145,7 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
         refused = collector.cycle().err();
         let report = Report { tally: collector.tally(), refused: refused.clone(), is_late: false };
         speaker.look_at(&report);
+        collector.take_remarks().iter().for_each(|remark| diagnostics.say(remark));
         match command {
             Some(Command::Flush(answer)) => drop(answer.try_send(report)),
             Some(Command::Close(answer)) => {

@@ -338,8 +338,15 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         span_type: &'a str,
         function: &'a str,
         values: &'a [&'a str],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        declared: Option<Declared<'a>>,
         file: &'a str,
         line: u32,
+    }
+    #[derive(Serialize)]
+    struct Declared<'a> {
+        id: &'a str,
+        attributes: Vec<(&'a str, &'a str)>,
     }
     let facts = Facts {
         name: site.name,
@@ -347,6 +354,10 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         span_type: site.span_type,
         function: site.function,
         values: site.values,
+        declared: site.declared.map(|span| Declared {
+            id: span.id,
+            attributes: span.attributes.iter().map(|attribute| (attribute.key, attribute.ty)).collect(),
+        }),
         file: site.location.file(),
         line: site.location.line(),
     };

@@ -29,6 +29,24 @@ fn lasting_workflow() {
     }
 }
 
+mod spans {
+    spanwright::spans! {
+        pub node Count(id = "agent.node.count") {
+            number: u64,
+        }
+    }
+}
+
+/// Sets by name what its declaration has otherwise, and what it has not.
+#[node(span = spans::Count, handle = span)]
+fn count_loosely(number: u64) {
+    span.number(number);
+    if number % 2 == 1 {
+        spanwright::handle().set("number", "odd");
+        spanwright::handle().set("parity", "odd");
+    }
+}
+
 #[llm(model = "gpt-4o-mini", provider = "openai", tools = serde_json::json!([{"type": "function", "function": {"name": "look_up"}}]))]
 fn ask(question: &str) -> String {
     format!("no answer to {question}")
@@ -118,6 +136,11 @@ fn main() {
             let (out, trace) = spanwright::traced_call(|| measured_workflow(count, count == 7));
             let flushed = guard.flush(Duration::from_secs(60));
             say(&format!("trace {} delivered {} {out:?}", trace.expect("a trace"), flushed.is_delivered));
+        }
+        "stray" => {
+            (0..count).for_each(count_loosely);
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("stored {} stray {}", flushed.stored, flushed.stray_attributes));
         }
         "last" => lasting_workflow(),
         "rest" => {

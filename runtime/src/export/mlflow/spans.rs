@@ -21,6 +21,8 @@ const SESSION: &str = "session.id";
 const CONVERSATION: &str = "gen_ai.conversation.id";
 const USER: &str = "user.id";
 const SERVICE: &str = "service.name";
+/// Where the identity of a span stands until OTLP's own field for it is on the wire.
+const IDENTITY: &str = "otel.span.type";
 /// Where an attribute goes whose name would make MLflow misread the span.
 const DISPLACED: &str = "spanwright.attribute.";
 
@@ -70,6 +72,9 @@ impl Writer<'_, '_> {
     fn write(&mut self, service: &str) {
         let record = self.record;
         self.text(SPAN_TYPE, &bounded(&record.span_type, SHORT));
+        if let Some(id) = &record.declared {
+            self.text(IDENTITY, id);
+        }
         for (key, value) in [(INPUTS, &record.inputs), (OUTPUTS, &record.outputs)] {
             if let Some(value) = value.as_ref().and_then(json) {
                 self.to.attribute(key, value.as_value());
@@ -167,6 +172,7 @@ impl Writer<'_, '_> {
             SERVICE => self.record.parent_id.is_none() && !service.is_empty(),
             SESSION | CONVERSATION => self.trace.session.is_some(),
             USER => self.trace.user.is_some(),
+            IDENTITY => self.record.declared.is_some(),
             MODEL => model.is_some_and(|model| model.model.is_some()),
             PROVIDER => model.is_some_and(|model| model.provider.is_some()),
             TOOLS => model.is_some_and(|model| model.tools.is_some()),
