@@ -16,6 +16,7 @@
 
 pub mod catalog;
 mod error;
+pub mod lint;
 pub mod program;
 
 pub use error::Error;

@@ -22,7 +22,7 @@ pub mod model;
 mod private;
 mod shape;
 
-pub use diag::Errors;
+pub use diag::{Errors, did_you_mean};
 pub use kind::Kind;
 
 use proc_macro2::TokenStream;
