@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use proc_macro2::LineColumn;
+use proc_macro2::{LineColumn, Span};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, ImplItem, Item, ItemMod, Stmt, TraitItem, UseTree};
+use syn::{Block, ImplItem, Item, ItemMod, Stmt, TraitItem, UseTree};
 
 use crate::catalog::Place;
 use crate::program::Program;
@@ -42,7 +42,7 @@ pub(super) struct Scope {
 pub(super) struct Extent {
     /// Of its first attribute or doc comment.
     pub(super) first: usize,
-    /// Of what follows the attributes.
+    /// Of what follows its attributes.
     pub(super) head: usize,
     /// Of its end.
     pub(super) last: usize,
@@ -136,16 +136,16 @@ impl Index {
         self.current = around;
     }
 
-    fn reach(&mut self, attrs: &[Attribute], span: proc_macro2::Span) {
-        let first = span.start().line;
-        let head = attrs.last().map_or(first, |attr| attr.span().end().line + 1);
-        self.extents.push(Extent { first, head, last: span.end().line });
+    fn reach(&mut self, whole: Span, head: Option<Span>) {
+        let first = whole.start().line;
+        let head = head.map_or(first, |head| head.start().line);
+        self.extents.push(Extent { first, head, last: whole.end().line });
     }
 }
 
 impl<'ast> Visit<'ast> for Index {
     fn visit_item(&mut self, item: &'ast Item) {
-        self.reach(attrs_of(item), item.span());
+        self.reach(item.span(), keyword_of(item));
         if let Some(name) = name_of(item) {
             self.scopes[self.current].items.insert(name);
         }
@@ -164,14 +164,14 @@ impl<'ast> Visit<'ast> for Index {
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
         if let ImplItem::Fn(function) = item {
-            self.reach(&function.attrs, function.span());
+            self.reach(function.span(), Some(function.sig.fn_token.span));
         }
         visit::visit_impl_item(self, item);
     }
 
     fn visit_trait_item(&mut self, item: &'ast TraitItem) {
         if let TraitItem::Fn(function) = item {
-            self.reach(&function.attrs, function.span());
+            self.reach(function.span(), Some(function.sig.fn_token.span));
         }
         visit::visit_trait_item(self, item);
     }
@@ -187,23 +187,24 @@ impl<'ast> Visit<'ast> for Index {
 
     fn visit_stmt(&mut self, stmt: &'ast Stmt) {
         if !matches!(stmt, Stmt::Item(_)) {
-            self.reach(&[], stmt.span());
+            self.reach(stmt.span(), None);
         }
         visit::visit_stmt(self, stmt);
     }
 }
 
-fn attrs_of(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        _ => &[],
-    }
+/// What follows the attributes of an item that may have long ones.
+fn keyword_of(item: &Item) -> Option<Span> {
+    Some(match item {
+        Item::Fn(item) => item.sig.fn_token.span,
+        Item::Impl(item) => item.impl_token.span,
+        Item::Trait(item) => item.trait_token.span,
+        Item::Mod(item) => item.mod_token.span,
+        Item::Macro(item) => item.mac.path.span(),
+        Item::Struct(item) => item.struct_token.span,
+        Item::Enum(item) => item.enum_token.span,
+        _ => return None,
+    })
 }
 
 fn name_of(item: &Item) -> Option<String> {

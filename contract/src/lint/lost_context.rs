@@ -80,14 +80,15 @@ const FUNCTIONS: &[(&str, Work)] = &[
 
 fn of_method(holds: Holds, method: &str) -> Option<(&'static str, Work)> {
     Some(match (holds, method) {
-        (Holds::ThreadBuilder, "spawn") => ("std::thread::Builder::spawn", Work::Closure),
-        (Holds::ThreadScope, "spawn") => ("spawn in std::thread::scope", Work::Closure),
-        (Holds::Rayon, "spawn" | "spawn_fifo") => ("spawn of rayon", Work::Scoped),
-        (Holds::JoinSet, "spawn" | "spawn_local") => ("JoinSet::spawn", Work::Future),
-        (Holds::JoinSet, "spawn_blocking") => ("JoinSet::spawn_blocking", Work::Closure),
-        (Holds::LocalSet, "spawn_local") => ("LocalSet::spawn_local", Work::Future),
-        (Holds::Runtime, "spawn") => ("spawn on a runtime", Work::Future),
-        (Holds::Runtime, "spawn_blocking") => ("spawn_blocking on a runtime", Work::Closure),
+        (Holds::ThreadBuilder, "spawn") => ("`std::thread::Builder::spawn`", Work::Closure),
+        (Holds::ThreadScope, "spawn") => ("`spawn` in `std::thread::scope`", Work::Closure),
+        (Holds::Rayon, "spawn" | "spawn_fifo") => ("`spawn` of rayon", Work::Scoped),
+        (Holds::JoinSet, "spawn") => ("`JoinSet::spawn`", Work::Future),
+        (Holds::JoinSet, "spawn_local") => ("`JoinSet::spawn_local`", Work::Future),
+        (Holds::JoinSet, "spawn_blocking") => ("`JoinSet::spawn_blocking`", Work::Closure),
+        (Holds::LocalSet, "spawn_local") => ("`LocalSet::spawn_local`", Work::Future),
+        (Holds::Runtime, "spawn") => ("`spawn` of a runtime", Work::Future),
+        (Holds::Runtime, "spawn_blocking") => ("`spawn_blocking` of a runtime", Work::Closure),
         _ => return None,
     })
 }
@@ -119,7 +120,7 @@ impl Search<'_> {
             Work::Task | Work::Future => "a task",
             Work::Blocking | Work::Closure | Work::Scoped => "work on another thread",
         };
-        let message = format!("`{what}` starts {starts} that does not know the span of this function");
+        let message = format!("{what} starts {starts} that does not know the span of this function");
         self.found.push(Found::at(self.file, span, message, work.replacement().to_owned()));
     }
 
@@ -220,7 +221,7 @@ impl<'ast> Visit<'ast> for Search<'_> {
             {
                 let span = syn::spanned::Spanned::span(&function.path);
                 // What is started in there is lost already.
-                return self.report(what, *work, span);
+                return self.report(&format!("`{what}`"), *work, span);
             }
             let scope = meanings.iter().find_map(|path| scope_of(path));
             if let (Some(holds), Some(Expr::Closure(closure))) = (scope, call.args.last()) {
