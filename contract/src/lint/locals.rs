@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Expr, FnArg, Pat, PathArguments, Type};
+use syn::{Expr, FnArg, Member, Pat, PathArguments, Token, Type};
 
 use super::last_name;
 use super::names::{Here, Names};
@@ -52,7 +53,7 @@ const MAKERS: &[(&str, Holds)] = &[("spanwright::session_context", Holds::Sessio
 const KEEPING: &[&str] = &["clone", "unwrap", "expect", "name", "stack_size", "as_ref", "handle", "to_owned"];
 
 /// Methods whose result carries the context it was made in, or the one it was given.
-pub(super) const CARRYING: &[&str] = &["in_current_span", "in_context"];
+const CARRYING: &[&str] = &["in_current_span", "in_context"];
 
 /// The names of a function, read from its start to the place that is looked at.
 #[derive(Clone)]
@@ -140,6 +141,9 @@ impl<'a> Locals<'a> {
                 let meanings = self.meanings(&function.path);
                 meanings.iter().find_map(|meaning| self.of_call(meaning, call.args.first()))
             }
+            Expr::Field(field) => {
+                matches!(&field.member, Member::Named(name) if name == "context").then_some(Holds::Context)
+            }
             Expr::MethodCall(call) => {
                 let method = call.method.to_string();
                 if CARRYING.contains(&method.as_str()) {
@@ -153,8 +157,16 @@ impl<'a> Locals<'a> {
                     _ => None,
                 }
             }
+            Expr::Closure(_) | Expr::Async(_) => self.mentions_a_context(expr).then_some(Holds::Carrying),
             _ => None,
         }
+    }
+
+    /// Whether a context from outside of `work` is mentioned in it: there is no other use for one than to enter it.
+    pub(super) fn mentions_a_context(&self, work: &Expr) -> bool {
+        let mut mentions = Mentions { locals: self, found: false };
+        mentions.visit_expr(work);
+        mentions.found
     }
 
     /// What a call of the function `path` gives.
@@ -176,6 +188,29 @@ fn by_path(path: &str) -> Option<Holds> {
         return Some(Holds::Context);
     }
     TYPES.iter().find(|(known, _)| *known == path).map(|(_, holds)| *holds)
+}
+
+struct Mentions<'l, 'a> {
+    locals: &'l Locals<'a>,
+    found: bool,
+}
+
+impl<'ast> Visit<'ast> for Mentions<'_, '_> {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        let may_name_one = matches!(expr, Expr::Path(_) | Expr::Field(_));
+        self.found |= may_name_one && self.locals.of_expr(expr) == Some(Holds::Context);
+        visit::visit_expr(self, expr);
+    }
+
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        expressions(mac).iter().for_each(|expr| <Self as Visit<'_>>::visit_expr(self, expr));
+    }
+}
+
+/// What a macro is given, where that is a list of expressions: `vec![…]`, `join!(…)`, `println!(…)`.
+pub(super) fn expressions(mac: &syn::Macro) -> Vec<Expr> {
+    let list = mac.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated);
+    list.map_or_else(|_| Vec::new(), |list| list.into_iter().collect())
 }
 
 /// Forgets the names that a pattern binds.

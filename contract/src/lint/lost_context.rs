@@ -3,7 +3,7 @@
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprCall, ExprMethodCall, Item};
 
-use super::locals::{CARRYING, Holds, Locals};
+use super::locals::{Holds, Locals, expressions};
 use super::{Found, Input, Level, Rule};
 use crate::program::{Body, Program};
 use spanwright_macros_core::Kind;
@@ -29,12 +29,12 @@ Looked for, through imports and renames: `spawn`, `spawn_blocking` and `spawn_lo
 `Handle`; `std::thread::spawn`, `Builder::spawn` and the `spawn` of `std::thread::scope`; `spawn`, `spawn_fifo` and the `spawn` of `scope` of rayon;
 `spawn` of async-std and smol.
 
-Fine is what carries a context: `.in_current_span()`, `.in_context(…)`, `Context::wrap`, `SessionContext::scope`, a closure that calls `run` or `enter`
-on a context from outside, a call of a `#[scheduled]` function (always a trace of its own), and a call of an annotated function that is not
-`async` and returns a future (it takes its parent at the call).
+Fine is what carries a context: `.in_current_span()`, `.in_context(…)`, `Context::wrap`, `SessionContext::scope`, work that mentions a context from
+outside (a field called `context` counts as one), a call of a `#[scheduled]` function (always a trace of its own), and a call of an
+annotated function that is not `async` and returns a future (it takes its parent at the call).
 
 Not seen: work started by functions that are not annotated; a `JoinSet` in a field; rayon's parallel iterators and `join`; what a macro
-writes. An `.in_current_span()` of another crate counts as ours.",
+writes, unless it is given a list of expressions. An `.in_current_span()` of another crate counts as ours.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {
@@ -127,15 +127,10 @@ impl Search<'_> {
     /// Whether `work` knows its context, or needs none.
     fn carries(&self, work: &Expr) -> bool {
         match work {
-            Expr::Paren(inner) => return self.carries(&inner.expr),
-            Expr::Call(call) => {
-                if self.starts_well(call) {
-                    return true;
-                }
-            }
-            _ => {}
+            Expr::Paren(inner) => self.carries(&inner.expr),
+            Expr::Call(call) if self.starts_well(call) => true,
+            _ => self.locals.of_expr(work) == Some(Holds::Carrying) || self.locals.mentions_a_context(work),
         }
-        self.locals.of_expr(work) == Some(Holds::Carrying) || self.enters_a_context(work)
     }
 
     /// Whether `call` is one of a function that starts its own trace, or that has taken its parent when the call returns.
@@ -153,38 +148,6 @@ impl Search<'_> {
             })
         };
         !functions.is_empty() && functions.iter().all(well)
-    }
-
-    /// Whether `work` calls `run` and the like on a context that is known outside of it.
-    fn enters_a_context(&self, work: &Expr) -> bool {
-        struct Enters<'s, 'a>(&'s Locals<'a>, bool);
-        impl<'ast> Visit<'ast> for Enters<'_, '_> {
-            fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-                let method = call.method.to_string();
-                let from_outside = |expr: &Expr| {
-                    let mut expr = expr;
-                    while let Expr::Reference(inner) = expr {
-                        expr = &inner.expr;
-                    }
-                    match expr {
-                        Expr::MethodCall(clone) if clone.method == "clone" => {
-                            matches!(*clone.receiver, Expr::Path(_)) && self.0.of_expr(expr) == Some(Holds::Context)
-                        }
-                        Expr::Path(_) => self.0.of_expr(expr) == Some(Holds::Context),
-                        _ => false,
-                    }
-                };
-                self.1 |= match method.as_str() {
-                    "run" | "enter" | "wrap" => from_outside(&call.receiver),
-                    method if CARRYING.contains(&method) => call.args.iter().any(from_outside),
-                    _ => false,
-                };
-                visit::visit_expr_method_call(self, call);
-            }
-        }
-        let mut enters = Enters(&self.locals, false);
-        enters.visit_expr(work);
-        enters.1
     }
 
     /// The closure of `std::thread::scope(|s| …)`, in which `s` is known.
@@ -211,6 +174,10 @@ impl<'ast> Visit<'ast> for Search<'_> {
     }
 
     fn visit_item(&mut self, _: &'ast Item) {}
+
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        expressions(mac).iter().for_each(|expr| <Self as Visit<'_>>::visit_expr(self, expr));
+    }
 
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
         if let Expr::Path(function) = &*call.func {

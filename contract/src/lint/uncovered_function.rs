@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprCall, ExprMethodCall, Item};
 
+use super::locals::expressions;
 use super::names::{Here, Names};
 use super::{Found, Input, Level, Rule, crate_of, last_name};
 use crate::program::{Body, Program};
@@ -26,7 +27,8 @@ If the step matters, declare a span for it and annotate it; if it only passes th
 
 Looked for are functions of the same crate, called by their path, by an imported or renamed name, by `Self::`, and as methods of `self`.
 
-Not seen: methods of other values, functions handed over as values, what macros call, and gaps of more than one function.",
+Not seen: methods of other values, functions handed over as values, what a macro calls unless it is given a list of expressions, and gaps
+of more than one function.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {
@@ -88,6 +90,10 @@ impl<'ast> Visit<'ast> for Calls<'_, '_> {
             self.called.extend(self.names.function(&path).unwrap_or_default());
         }
         visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        expressions(mac).iter().for_each(|expr| <Self as Visit<'_>>::visit_expr(self, expr));
     }
 
     fn visit_item(&mut self, _: &'ast Item) {}

@@ -22,6 +22,7 @@ async fn tasks(runtime: &tokio::runtime::Handle) {
     set.spawn_blocking(|| ());
     runtime.spawn(step());
     tokio::runtime::Handle::current().spawn(step());
+    let tasks = vec![tokio::spawn(step())];
     // Too late: the task is not in the span any more.
     tokio::spawn(async { step().in_current_span().await });
 }

@@ -32,10 +32,23 @@ fn threads(context: Context) {
         });
     });
     rayon::scope(|s| s.spawn(|_| context.run(|| ())));
+    let work = move || worker(&context);
+    thread::spawn(work);
+}
+
+struct Pool {
+    context: Context,
+}
+
+impl Pool {
+    #[node]
+    fn start(&self) {
+        thread::spawn(self.context.clone().wrap(|| ()));
+    }
 }
 
 #[node]
-fn others(pool: &Pool) {
+fn others(pool: &OwnPool) {
     // A process, and a pool nobody knows.
     Command::new("ls").spawn().unwrap();
     pool.spawn(|| ());

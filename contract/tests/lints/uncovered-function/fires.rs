@@ -21,7 +21,7 @@ struct House;
 impl House {
     #[workflow(span = spans::Evening)]
     async fn evening(&self) {
-        self.prepare().await;
+        tokio::join!(self.prepare());
         dim_lights();
     }
 
