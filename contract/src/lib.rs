@@ -17,5 +17,6 @@
 pub mod catalog;
 mod error;
 pub mod program;
+mod workspace;
 
 pub use error::Error;
