@@ -18,5 +18,6 @@ pub mod catalog;
 mod error;
 pub mod lint;
 pub mod program;
+mod workspace;
 
 pub use error::Error;
