@@ -49,6 +49,8 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// Find what looks wrong in the telemetry of a workspace's source, without building it.
+    Lint(Lint),
 }
 
 /// Which trace to show.
@@ -112,6 +114,60 @@ pub struct Doctor {
     pub to: Option<String>,
 }
 
+/// What to lint, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = LINT_RULES)]
+pub struct Lint {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// Say only what is found in this package; may be repeated. The whole workspace is read all the same.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it: as text, as one JSON object, or as annotations of a GitHub workflow.
+    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
+
+    /// Deny what would only be warned of.
+    #[arg(long, value_name = "WHAT")]
+    pub deny: Option<LintDeny>,
+
+    /// Explain a rule instead: what it finds, an example, and what it does not see.
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["path", "package", "deny"])]
+    pub explain: Option<String>,
+}
+
+/// How findings are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LintFormat {
+    /// As a compiler does.
+    Text,
+    /// One object.
+    Json,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+/// What is denied on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LintDeny {
+    /// Everything at level warn.
+    Warnings,
+}
+
+const LINT_RULES: &str = "\
+Denied by default: allow-without-reason, duplicate-id, implemented-twice, unimplemented-span.
+Warned of: captured-lock, guard-across-await, lost-context, secret-captured, uncovered-function, unused-allow.
+
+Levels stand in the nearest spanwright.toml upwards from the workspace: [lints] lost-context = \"allow|warn|deny\".
+A comment on the line, or above the statement or function, allows a finding: // spanwright: allow(lost-context) reason
+
+With --format json: {\"denied\", \"warned\", \"findings\": [{\"rule\", \"level\", \"place\": {\"file\", \"line\", \"column\"}, \"width\",
+\"message\", \"hint\"}], \"unresolved\", \"mistakes\"}.
+
+Exit code 1 if anything is found at level deny.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +176,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_lint_lists_each_rule_at_its_level() {
+        use spanwright_contract::lint::{Level, rules};
+        let mut lines = LINT_RULES.lines();
+        for level in [Level::Deny, Level::Warn] {
+            let ids: Vec<_> = rules().iter().filter(|rule| rule.level == level).map(|rule| rule.id).collect();
+            let line = lines.next().expect("a line for each level");
+            assert!(line.ends_with(&format!(": {}.", ids.join(", "))), "{line}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod args;
 mod doctor;
 mod failure;
+mod lint;
 mod list;
 mod place;
 mod push;
@@ -32,6 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(which) => list::run(which, args.place(), &mut screen),
         Command::Push(to) => push::run(to, args.place(), &mut screen),
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
+        Command::Lint(how) => lint::run(how, &mut screen),
     };
     let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
     match ended {

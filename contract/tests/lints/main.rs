@@ -1,12 +1,23 @@
 //! Each rule on a file that it finds something in, and on one like it where it must not: `<rule>/{fires,silent}.rs`.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use spanwright_contract::lint::{Levels, lint, rules};
-use spanwright_contract::program::Program;
+use spanwright_contract::program::{self, Options, Program};
 
-mod reader;
+const MANIFEST: &str = "\
+[package]
+name = \"sample\"
+version = \"0.1.0\"
+edition = \"2024\"
+
+[dependencies]
+spanwright = \"0.1\"
+
+[workspace]
+";
 
 fn found(program: &Program) -> String {
     let mut text = String::new();
@@ -21,9 +32,15 @@ fn found(program: &Program) -> String {
     text
 }
 
+/// The file as the library of a package of its own.
 fn read(rule: &str, file: &str) -> Program {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lints").join(rule).join(file);
-    reader::program(&std::fs::read_to_string(path).expect("each rule has both files"))
+    let package = tempfile::tempdir().expect("a folder");
+    let root = package.path();
+    fs::write(root.join("Cargo.toml"), MANIFEST).expect("a manifest");
+    fs::create_dir(root.join("src")).expect("a folder");
+    fs::copy(path, root.join("src/lib.rs")).expect("each rule has both files");
+    program::read(&Options { manifest: root.to_owned(), packages: Vec::new() }).expect("a package")
 }
 
 #[test]
