@@ -49,6 +49,8 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// List every span of a workspace from its source, without building it.
+    Catalog(Catalog),
     /// Find what looks wrong in the telemetry of a workspace's source, without building it.
     Lint(Lint),
 }
@@ -114,6 +116,43 @@ pub struct Doctor {
     pub to: Option<String>,
 }
 
+/// Which workspace, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --format json: {\"version\", \"spans\": [{\"id\", \"name\", \"kind\", \"span_type\", \"declared\", \"parents\", \"attributes\",\n\
+\"doc\", \"cfg\", \"place\", \"functions\"}], \"unresolved\": [{\"place\", \"last_line\", \"why\"}], \"mistakes\": [{\"place\", \"message\"}]}.\n\
+What is empty is left out of a span; a place is {\"file\", \"line\", \"column\"}. The same source gives the same output.\n\n\
+Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved."
+)]
+pub struct Catalog {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// List only the spans of this package; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<CatalogFormat>,
+}
+
+impl Catalog {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> CatalogFormat {
+        self.format.unwrap_or(if json { CatalogFormat::Json } else { CatalogFormat::Text })
+    }
+}
+
+/// How a catalog is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CatalogFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
+}
+
 /// What to lint, and how to say it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = LINT_RULES)]
@@ -125,9 +164,9 @@ pub struct Lint {
     #[arg(short, long, value_name = "PACKAGE")]
     pub package: Vec<String>,
 
-    /// How to say it: as text, as one JSON object, or as annotations of a GitHub workflow.
-    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
-    pub format: LintFormat,
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<LintFormat>,
 
     /// Deny what would only be warned of.
     #[arg(long, value_name = "WHAT")]
@@ -136,6 +175,13 @@ pub struct Lint {
     /// Explain a rule instead: what it finds, an example, and what it does not see.
     #[arg(long, value_name = "RULE", conflicts_with_all = ["path", "package", "deny"])]
     pub explain: Option<String>,
+}
+
+impl Lint {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> LintFormat {
+        self.format.unwrap_or(if json { LintFormat::Json } else { LintFormat::Text })
+    }
 }
 
 /// How findings are said.

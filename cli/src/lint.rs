@@ -9,7 +9,7 @@ use serde::Serialize;
 use spanwright_contract::lint::{self, Finding, Level, Levels};
 use spanwright_contract::program::{self, Options, Program};
 
-use crate::args;
+use crate::args::{Lint, LintFormat};
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::text::count;
@@ -29,9 +29,9 @@ struct Report {
 }
 
 /// Lints the workspace, or explains a rule.
-pub fn run(how: &args::Lint, screen: &mut Screen) -> Result<ExitCode, Failure> {
+pub fn run(how: &Lint, screen: &mut Screen) -> Result<ExitCode, Failure> {
     if let Some(name) = &how.explain {
-        return explain(name, screen);
+        return explain(name, how.format(screen.json) == LintFormat::Json, screen);
     }
     let manifest = how.path.clone().unwrap_or_default();
     let program = program::read(&Options { manifest: manifest.clone(), packages: Vec::new() })?;
@@ -45,11 +45,10 @@ pub fn run(how: &args::Lint, screen: &mut Screen) -> Result<ExitCode, Failure> {
         findings.retain(|finding| files.contains(finding.place.file.as_str()));
     }
     let report = Report::of(&program, findings);
-    match how.format {
-        args::LintFormat::Json => screen.object(&report)?,
-        args::LintFormat::Text if screen.json => screen.object(&report)?,
-        args::LintFormat::Text => show(&program, &report, screen)?,
-        args::LintFormat::Github => annotate(&program, &report, screen)?,
+    match how.format(screen.json) {
+        LintFormat::Text => show(&program, &report, screen)?,
+        LintFormat::Json => screen.object(&report)?,
+        LintFormat::Github => annotate(&program, &report, screen)?,
     }
     Ok(if report.denied == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -90,9 +89,9 @@ impl Report {
     }
 }
 
-fn explain(name: &str, screen: &mut Screen) -> Result<ExitCode, Failure> {
+fn explain(name: &str, as_json: bool, screen: &mut Screen) -> Result<ExitCode, Failure> {
     let rule = lint::rule(name).map_err(|wrong| Failure::said(wrong, "`spanwright lint --help` lists the rules"))?;
-    if screen.json {
+    if as_json {
         let (id, level, explanation) = (rule.id, rule.level, rule.explanation);
         screen.object(&serde_json::json!({"rule": id, "level": level, "explanation": explanation}))?;
         return Ok(ExitCode::SUCCESS);

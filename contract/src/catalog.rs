@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-mod id;
+pub(crate) mod id;
 mod list;
 
 pub use list::catalog;

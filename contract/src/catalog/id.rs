@@ -18,7 +18,8 @@ pub(super) fn unique(path: &str, taken: &mut HashSet<String>) -> String {
     free
 }
 
-fn of_path(path: &str) -> String {
+/// The id of the function at `path`, where no other has it.
+pub(crate) fn of_path(path: &str) -> String {
     let mut id = String::new();
     for letter in path.replace("::", ".").chars() {
         match letter {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Found, Input, Level, Rule, cfg, last_name};
-use crate::catalog::Place;
+use crate::catalog::{Place, id};
 
 pub(super) static RULE: Rule = Rule {
     id: "duplicate-id",
@@ -66,7 +66,7 @@ fn holders<'a>(input: &Input<'a>) -> BTreeMap<String, Vec<Holder<'a>>> {
         }
     }
     for annotated in input.program.annotated.iter().filter(|annotated| annotated.span.is_none()) {
-        let id = annotated.path.replace("::", ".");
+        let id = id::of_path(&annotated.path);
         if let Some(holders) = holders.get_mut(&id) {
             let name = last_name(&annotated.path).to_owned();
             holders.push(Holder { place: &annotated.place, name, cfg: &annotated.cfg, declared: false });
