@@ -49,6 +49,10 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// List every span of a workspace from its source, without building it.
+    Catalog(Catalog),
+    /// Find what looks wrong in the telemetry of a workspace's source, without building it.
+    Lint(Lint),
 }
 
 /// Which trace to show.
@@ -112,6 +116,104 @@ pub struct Doctor {
     pub to: Option<String>,
 }
 
+/// Which workspace, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --format json: {\"version\", \"spans\": [{\"id\", \"name\", \"kind\", \"span_type\", \"declared\", \"parents\", \"attributes\",\n\
+\"doc\", \"cfg\", \"place\", \"functions\"}], \"unresolved\": [{\"place\", \"last_line\", \"why\"}], \"mistakes\": [{\"place\", \"message\"}]}.\n\
+What is empty is left out of a span; a place is {\"file\", \"line\", \"column\"}. The same source gives the same output.\n\n\
+Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved."
+)]
+pub struct Catalog {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// List only the spans of this package; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<CatalogFormat>,
+}
+
+impl Catalog {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> CatalogFormat {
+        self.format.unwrap_or(if json { CatalogFormat::Json } else { CatalogFormat::Text })
+    }
+}
+
+/// How a catalog is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CatalogFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
+}
+
+/// What to lint, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = LINT_RULES)]
+pub struct Lint {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// Say only what is found in this package; may be repeated. The whole workspace is read all the same.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<LintFormat>,
+
+    /// Deny what would only be warned of.
+    #[arg(long, value_name = "WHAT")]
+    pub deny: Option<LintDeny>,
+
+    /// Explain a rule instead: what it finds, an example, and what it does not see.
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["path", "package", "deny"])]
+    pub explain: Option<String>,
+}
+
+impl Lint {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> LintFormat {
+        self.format.unwrap_or(if json { LintFormat::Json } else { LintFormat::Text })
+    }
+}
+
+/// How findings are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LintFormat {
+    /// As a compiler does.
+    Text,
+    /// One object.
+    Json,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+/// What is denied on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LintDeny {
+    /// Everything at level warn.
+    Warnings,
+}
+
+const LINT_RULES: &str = "\
+Denied by default: allow-without-reason, duplicate-id, implemented-twice, unimplemented-span.
+Warned of: captured-lock, guard-across-await, lost-context, secret-captured, uncovered-function, unused-allow.
+
+Levels stand in the nearest spanwright.toml upwards from the workspace: [lints] lost-context = \"allow|warn|deny\".
+A comment on the line, or above the statement or function, allows a finding: // spanwright: allow(lost-context) reason
+
+With --format json: {\"denied\", \"warned\", \"findings\": [{\"rule\", \"level\", \"place\": {\"file\", \"line\", \"column\"}, \"width\",
+\"message\", \"hint\"}], \"unresolved\", \"mistakes\"}.
+
+Exit code 1 if anything is found at level deny.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +222,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_lint_lists_each_rule_at_its_level() {
+        use spanwright_contract::lint::{Level, rules};
+        let mut lines = LINT_RULES.lines();
+        for level in [Level::Deny, Level::Warn] {
+            let ids: Vec<_> = rules().iter().filter(|rule| rule.level == level).map(|rule| rule.id).collect();
+            let line = lines.next().expect("a line for each level");
+            assert!(line.ends_with(&format!(": {}.", ids.join(", "))), "{line}");
+        }
     }
 }

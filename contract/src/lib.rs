@@ -16,6 +16,8 @@
 
 pub mod catalog;
 mod error;
+pub mod lint;
 pub mod program;
+mod workspace;
 
 pub use error::Error;

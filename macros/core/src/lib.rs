@@ -26,7 +26,7 @@ pub mod semconv;
 mod shape;
 
 pub use declare::setter;
-pub use diag::Errors;
+pub use diag::{Errors, did_you_mean};
 pub use kind::Kind;
 
 use proc_macro2::TokenStream;

@@ -266,7 +266,7 @@ impl<'s, 'w> KeyWriter<'s, 'w> {
 
     fn clean(self, key: &str) -> Result<(), Stop> {
         match self.shown {
-            true => self.writer.key(key, self.writer.rules.of(key)),
+            true => self.writer.key(key, self.writer.rules.rule_for(key)),
             false => self.writer.shape_key(key),
         }
     }

@@ -124,7 +124,7 @@ pub(crate) fn value(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy
 
 /// Writes the value of an attribute, in full; it is redacted if its name falls under a rule.
 pub(crate) fn named(out: &mut Vec<u8>, name: &str, value: &dyn Value, policy: &Policy) {
-    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of(name));
+    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.rule_for(name));
 }
 
 /// Writes a value that is a measure and no content, such as an exit code: the cap of the policy does not hold for it.

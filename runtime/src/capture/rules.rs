@@ -179,8 +179,14 @@ impl Rules {
         Self { verdicts: no_verdicts(), ..self }
     }
 
-    /// The name of the rule that `key` falls under.
-    pub(super) fn of(&self, key: &str) -> Option<&str> {
+    /// The name of the rule that `key`, a key or the name of a parameter, falls under; `None` if its value is kept.
+    ///
+    /// ```
+    /// let rules = spanwright::Rules::new();
+    /// assert_eq!(rules.rule_for("accessToken"), Some("token"));
+    /// assert_eq!(rules.rule_for("max_tokens"), None);
+    /// ```
+    pub fn rule_for(&self, key: &str) -> Option<&str> {
         self.judge(key).map(|rule| &*self.rules[rule].name)
     }
 

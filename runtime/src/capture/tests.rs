@@ -313,17 +313,20 @@ fn keys_of_secrets_by_table() {
     ];
     for key in hidden {
         assert!(
-            rules.of(key).is_some() && rules.of_static(key).is_some() && rules.of_static(key).is_some(),
+            rules.rule_for(key).is_some() && rules.of_static(key).is_some() && rules.of_static(key).is_some(),
             "{key} is shown"
         );
     }
     for key in shown {
-        let found = (rules.of(key), rules.of_static(key), rules.of_static(key));
+        let found = (rules.rule_for(key), rules.of_static(key), rules.of_static(key));
         assert_eq!(found, (None, None, None), "{key} is hidden");
     }
     let own = Rules::new().redact("employee number").redact(" - ").allow("Public_Token");
-    assert_eq!(own.of("employeeNumber2"), Some("employee_number"));
-    assert_eq!((own.of("public_token"), own.of("token"), own.of("number")), (None, Some("token"), None));
+    assert_eq!(own.rule_for("employeeNumber2"), Some("employee_number"));
+    assert_eq!(
+        (own.rule_for("public_token"), own.rule_for("token"), own.rule_for("number")),
+        (None, Some("token"), None)
+    );
 }
 
 #[test]

@@ -9,6 +9,10 @@ pub(super) struct Layer {
     pub(super) values: HashMap<String, (String, usize)>,
 }
 
+/// A table for `spanwright lint`, which says what is wrong in it.
+#[cfg(feature = "store")]
+const LINTS: &str = "lints";
+
 /// Without a TOML reader there is no file.
 #[cfg(not(feature = "store"))]
 pub(super) fn read(_: &Path, _: &mut Vec<String>) -> Option<Layer> {
@@ -40,6 +44,9 @@ pub(super) fn read(working_folder: &Path, warnings: &mut Vec<String>) -> Option<
     };
     let mut values = HashMap::new();
     for (key, value) in table {
+        if key.get_ref() == LINTS && value.get_ref().is_table() {
+            continue;
+        }
         let line = line_of(key.span().start);
         let key: String = key.into_inner().into_owned();
         match checked(&key, value.as_ref()) {

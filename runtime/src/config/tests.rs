@@ -82,6 +82,19 @@ fn what_cannot_be_used_is_named_with_its_value_and_the_choices() {
 }
 
 #[test]
+fn the_levels_of_lints_stand_in_the_same_file_and_are_no_settings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |text: &str| fs::write(folder.path().join("spanwright.toml"), text).expect("a file");
+    write("capture = \"keys\"\n[lints]\nlost-context = \"deny\"\nno-such-rule = 3\n");
+    let (config, warnings) = load_in(folder.path(), &[], Overrides::default());
+    assert_eq!((config.capture.value, warnings), (Capture::Keys, Vec::new()));
+
+    write("lints = \"deny\"\n");
+    let (_, warnings) = load_in(folder.path(), &[], Overrides::default());
+    assert!(warnings.len() == 1 && warnings[0].contains("`lints`"), "{warnings:?}");
+}
+
+#[test]
 fn a_file_that_is_not_toml_is_ignored_as_a_whole_and_said_once() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("spanwright.toml"), "capture = \"none\"\nlog = = \"off\"\n").expect("a file");

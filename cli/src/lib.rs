@@ -1,11 +1,13 @@
-//! `spanwright`: look at stored traces, deliver them, and find out what is wrong.
+//! `spanwright`: look at stored traces, deliver them, find out what is wrong, and read what a source tree will trace.
 //!
 //! One module per subcommand: it gathers a plain value first (what `--json` prints), then shows it to people. Nothing here keeps
-//! state of its own; everything stands in the store or on the server.
+//! state of its own; everything stands in the store, on the server, or in the source tree.
 
 mod args;
+mod catalog;
 mod doctor;
 mod failure;
+mod lint;
 mod list;
 mod place;
 mod push;
@@ -13,6 +15,7 @@ mod screen;
 mod text;
 mod tree;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -22,14 +25,17 @@ use args::{Args, Command};
 use failure::Failure;
 use screen::Screen;
 
-fn main() -> ExitCode {
-    let args = Args::parse();
+/// Runs the command line `arguments`, the first of which is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = Args::parse_from(arguments);
     let mut screen = Screen::new(args.json);
     let ended = match &args.command {
         Command::Tree(which) => tree::run(which, args.place(), &mut screen),
         Command::List(which) => list::run(which, args.place(), &mut screen),
         Command::Push(to) => push::run(to, args.place(), &mut screen),
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
+        Command::Catalog(which) => catalog::run(which, &mut screen),
+        Command::Lint(how) => lint::run(how, &mut screen),
     };
     let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
     match ended {
