@@ -16,6 +16,13 @@
 
 pub mod catalog;
 mod error;
+pub mod lock;
 pub mod program;
+pub mod render;
+pub mod verdict;
 
 pub use error::Error;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+mod specimen;
