@@ -27,6 +27,12 @@
 use proc_macro::TokenStream;
 use spanwright_macros_core::{Kind, attribute};
 
+/// Declares spans.
+#[proc_macro]
+pub fn spans(tokens: TokenStream) -> TokenStream {
+    spanwright_macros_core::spans(tokens.into()).into()
+}
+
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {$(
         $(#[$doc])*
