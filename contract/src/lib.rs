@@ -20,6 +20,7 @@ pub mod lock;
 pub mod program;
 pub mod render;
 pub mod verdict;
+pub mod weaver;
 
 pub use error::Error;
 

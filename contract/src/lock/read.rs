@@ -43,8 +43,8 @@ impl Lock {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => {
                 return Err(Error::new(format!(
-                    "cannot read {file}: it has version {newer} of the format and this program knows {VERSION}; install a \
-                     newer spanwright"
+                    "cannot read {file}: it has version {newer} of the format and this program knows {VERSION}; \
+                     install a newer spanwright"
                 )));
             }
             Some(other) => return Err(Error::new(format!("cannot read {file}: there is no version {other}; {RENEW}"))),
