@@ -21,6 +21,7 @@ pub mod program;
 pub mod render;
 pub mod verdict;
 pub mod weaver;
+mod workspace;
 
 pub use error::Error;
 
