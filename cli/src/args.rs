@@ -49,6 +49,8 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// List every span of a workspace from its source, without building it.
+    Catalog(Catalog),
 }
 
 /// Which trace to show.
@@ -110,6 +112,43 @@ pub struct Doctor {
     /// Check this server instead of the configured one.
     #[arg(long, value_name = "URI")]
     pub to: Option<String>,
+}
+
+/// Which workspace, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --format json: {\"version\", \"spans\": [{\"id\", \"name\", \"kind\", \"span_type\", \"declared\", \"parents\", \"attributes\",\n\
+\"doc\", \"cfg\", \"place\", \"functions\"}], \"unresolved\": [{\"place\", \"last_line\", \"why\"}], \"mistakes\": [{\"place\", \"message\"}]}.\n\
+What is empty is left out of a span; a place is {\"file\", \"line\", \"column\"}. The same source gives the same output.\n\n\
+Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved."
+)]
+pub struct Catalog {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// List only the spans of this package; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<CatalogFormat>,
+}
+
+impl Catalog {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> CatalogFormat {
+        self.format.unwrap_or(if json { CatalogFormat::Json } else { CatalogFormat::Text })
+    }
+}
+
+/// How a catalog is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CatalogFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
 }
 
 #[cfg(test)]
