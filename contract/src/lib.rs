@@ -1,10 +1,11 @@
 //! The telemetry contract of a source tree, read without building it.
 //!
 //! ```text
-//! workspace ─► program ─► catalog ─► lock ─► verdict
-//!  packages,    modules,    every      what is   what a change
-//!  crates       names,      span,      checked   means
-//!               functions   sorted     in
+//! workspace ─► program ─► catalog ─► lock ─► verdict ─► render
+//!  packages,    modules,    every     what is  what a     text,
+//!  crates       names,      span,     checked  change     markdown
+//!               functions   sorted    in       means
+//!                                     └─► weaver  a registry of OpenTelemetry
 //!                  ├─► lint         what looks wrong
 //!                  └─► expansion    what the attributes become
 //! ```
@@ -17,7 +18,17 @@
 pub mod catalog;
 mod error;
 pub mod lint;
+pub mod lock;
 pub mod program;
+pub mod render;
+#[cfg(feature = "insta")]
+pub mod snapshot;
+pub mod verdict;
+pub mod weaver;
 mod workspace;
 
 pub use error::Error;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+mod specimen;
