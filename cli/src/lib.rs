@@ -13,6 +13,7 @@ mod screen;
 mod text;
 mod tree;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -22,8 +23,9 @@ use args::{Args, Command};
 use failure::Failure;
 use screen::Screen;
 
-fn main() -> ExitCode {
-    let args = Args::parse();
+/// Runs the command line `arguments`, the first of which is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = Args::parse_from(arguments);
     let mut screen = Screen::new(args.json);
     let ended = match &args.command {
         Command::Tree(which) => tree::run(which, args.place(), &mut screen),
