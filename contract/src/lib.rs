@@ -16,6 +16,7 @@
 
 pub mod catalog;
 mod error;
+pub mod expansion;
 pub mod program;
 
 pub use error::Error;

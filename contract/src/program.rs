@@ -78,6 +78,8 @@ pub struct Declared {
     pub place: Place,
     /// Conditions of compilation, outermost first.
     pub cfg: Vec<String>,
+    /// What stands between its brackets.
+    pub tokens: TokenStream,
     /// What it declares.
     pub declaration: Result<model::Declaration, Errors>,
     /// Places of its spans, by index.
