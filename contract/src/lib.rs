@@ -18,5 +18,6 @@ pub mod catalog;
 mod error;
 pub mod expansion;
 pub mod program;
+pub mod verify;
 
 pub use error::Error;
