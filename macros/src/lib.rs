@@ -29,6 +29,14 @@ mod record;
 use proc_macro::TokenStream;
 use spanwright_macros_core::{Kind, attribute};
 
+/// Declares spans.
+#[proc_macro]
+pub fn spans(tokens: TokenStream) -> TokenStream {
+    let tokens = tokens.into();
+    record::spans(&tokens);
+    spanwright_macros_core::spans(tokens).into()
+}
+
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {$(
         $(#[$doc])*
@@ -484,12 +492,4 @@ attributes! {
     /// # assert!(judge(""));
     /// ```
     evaluator: Evaluator;
-}
-
-/// Declares spans as Rust items.
-#[proc_macro]
-pub fn spans(tokens: TokenStream) -> TokenStream {
-    let tokens = tokens.into();
-    record::spans(&tokens);
-    spanwright_macros_core::spans(tokens).into()
 }

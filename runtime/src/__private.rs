@@ -2,11 +2,14 @@
 
 pub use crate::callsite::{Callsite, Capture as Level, Kind};
 pub use crate::capture::{Text, Value, arg, debug, redacted};
+pub use crate::contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use crate::future::{
     Instrumented, InstrumentedStream, Then, future, future_from, future_then, promised_future, stream, try_future,
     try_stream,
 };
 pub use crate::outcome::{Observed, error, model, opaque, plain as value, ret, sandbox, unreached};
+pub use crate::span::{
+    Declared, Facts, Handle, MadeBy, OpenSpan, Span, Texts, attribute, call, declared, handle, kind, start,
+};
+pub use serde::Serialize;
 pub use std::boxed::Box;
-
-pub use crate::span::{Facts, Handle, Span, call, handle, start};

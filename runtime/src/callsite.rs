@@ -128,6 +128,15 @@ impl Callsite {
         }
     }
 
+    /// The declared span that the function makes, which gives it name and type.
+    #[must_use]
+    pub(crate) const fn tied_to(mut self, span: &'static DeclaredSpan) -> Self {
+        self.name = span.name;
+        self.span_type = span.span_type;
+        self.declared = Some(span);
+        self
+    }
+
     /// Display name, where it is not the function's.
     #[must_use]
     pub const fn named(mut self, name: &'static str) -> Self {

@@ -79,6 +79,8 @@ pub use pipeline::{Builder, FlushReport, Guard, builder, init};
 #[cfg(feature = "store")]
 pub use pipeline::{Recovered, recover};
 pub use session::{SessionContext, current_session, session_context};
-pub use span::{Handle, handle};
-pub use spanwright_macros::{agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, tool, workflow};
+pub use span::{Handle, OpenSpan, handle};
+pub use spanwright_macros::{
+    agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, spans, tool, workflow,
+};
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};

@@ -3,6 +3,8 @@
 //! A key that no struct knows, a repeated one and a bare value are refused before darling sees the list, because the message then knows the attribute;
 //! a value of the wrong form is refused where it is read.
 
+use std::fmt;
+
 use darling::FromMeta;
 use darling::ast::NestedMeta;
 use proc_macro2::{Span, TokenStream};
@@ -22,6 +24,7 @@ use crate::model::{Level, Returns};
 pub(crate) struct Common {
     pub name: Option<Arg<LitStr>>,
     pub span_type: Option<Arg<LitStr>>,
+    pub span: Option<Arg<Path>>,
     pub skip: Option<Arg<Names>>,
     pub redact: Option<Arg<Names>>,
     pub debug: Option<Arg<Names>>,
@@ -117,7 +120,7 @@ impl Args {
 pub(crate) fn parse(kind: Kind, tokens: TokenStream) -> darling::Result<Args> {
     let written = NestedMeta::parse_meta_list(tokens)?;
     let mut mistakes = Mistakes::default();
-    let known = known(kind, &written, &mut mistakes);
+    let known = known(Owner::Attribute(kind), &written, &mut mistakes);
     let args = mistakes.keep(match kind {
         Kind::Workflow => Workflow::from_list(&known).map(Args::Workflow),
         Kind::Scheduled => Scheduled::from_list(&known).map(Args::Scheduled),
@@ -135,6 +138,7 @@ pub(crate) fn parse(kind: Kind, tokens: TokenStream) -> darling::Result<Args> {
 const COMMON: &[&str] = &[
     "name",
     "span_type",
+    "span",
     "skip",
     "redact",
     "debug",
@@ -161,9 +165,41 @@ const fn own(kind: Kind) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-fn names(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
-    let (first, second) = own(kind);
-    first.iter().chain(second).chain(COMMON).copied()
+const DECLARED: &[&str] = &["id", "name", "span_type", "parents", "leaf"];
+
+/// Whose arguments they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An attribute on a function.
+    Attribute(Kind),
+    /// A span in `spans!`.
+    Declared,
+}
+
+impl Owner {
+    fn names(self) -> impl Iterator<Item = &'static str> + Clone {
+        let (first, second, rest): (_, &[_], _) = match self {
+            Self::Attribute(kind) => {
+                let (first, second) = own(kind);
+                (first, second, COMMON)
+            }
+            Self::Declared => (DECLARED, &[], &[][..]),
+        };
+        first.iter().chain(second).chain(rest).copied()
+    }
+
+    fn takes(self, name: &str) -> bool {
+        self.names().any(|taken| taken == name)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(kind) => kind.fmt(f),
+            Self::Declared => f.write_str("a declared span"),
+        }
+    }
 }
 
 /// What people write for an argument that is called otherwise.
@@ -180,10 +216,12 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("schedule", "id"),
     ("schedule_id", "id"),
     ("cron", "trigger"),
+    ("declared", "span"),
+    ("under", "parents"),
 ];
 
-/// The arguments whose keys `kind` takes, each once.
-fn known(kind: Kind, written: &[NestedMeta], mistakes: &mut Mistakes) -> Vec<NestedMeta> {
+/// The arguments whose keys `owner` takes, each once.
+pub(crate) fn known(owner: Owner, written: &[NestedMeta], mistakes: &mut Mistakes) -> Vec<NestedMeta> {
     let mut seen: Vec<String> = Vec::new();
     let mut known = Vec::new();
     for argument in written {
@@ -191,13 +229,13 @@ fn known(kind: Kind, written: &[NestedMeta], mistakes: &mut Mistakes) -> Vec<Nes
             NestedMeta::Meta(meta) => meta.path(),
             NestedMeta::NameValueInvalidExpr(meta) => &meta.path,
             NestedMeta::Lit(literal) => {
-                mistakes.push(bare_literal(kind, literal));
+                mistakes.push(bare_literal(owner, literal));
                 continue;
             }
         };
         let key = path.to_token_stream().to_string();
-        if !names(kind).any(|name| name == key) {
-            mistakes.push(unknown(kind, path, &key));
+        if !owner.takes(&key) {
+            mistakes.push(unknown(owner, path, &key));
         } else if seen.contains(&key) {
             mistakes.push(err!(path, "`{key}` is given twice: keep one of them"));
         } else if let NestedMeta::NameValueInvalidExpr(meta) = argument {
@@ -213,30 +251,40 @@ fn known(kind: Kind, written: &[NestedMeta], mistakes: &mut Mistakes) -> Vec<Nes
     known
 }
 
-fn bare_literal(kind: Kind, literal: &Lit) -> darling::Error {
+fn bare_literal(owner: Owner, literal: &Lit) -> darling::Error {
+    let (key, meaning) = match owner {
+        Owner::Attribute(_) => ("name", "name the span"),
+        Owner::Declared => ("id", "identify the span"),
+    };
     match literal {
-        Lit::Str(text) => err!(
-            literal,
-            "{kind} takes named arguments only: write `name = {}` to name the span",
-            text.to_token_stream()
-        ),
-        _ => err!(literal, "{kind} takes named arguments only, such as `name = \"…\"`"),
+        Lit::Str(text) => {
+            err!(literal, "{owner} takes named arguments only: write `{key} = {}` to {meaning}", text.to_token_stream())
+        }
+        _ => err!(literal, "{owner} takes named arguments only, such as `{key} = \"…\"`"),
     }
 }
 
-fn unknown(kind: Kind, path: &Path, key: &str) -> darling::Error {
+fn unknown(owner: Owner, path: &Path, key: &str) -> darling::Error {
     let synonym = SYNONYMS.iter().find(|(said, _)| *said == key).map(|(_, meant)| *meant);
-    let meant =
-        synonym.filter(|meant| names(kind).any(|name| name == *meant)).or_else(|| did_you_mean(key, names(kind)));
+    let meant = synonym.filter(|meant| owner.takes(meant)).or_else(|| did_you_mean(key, owner.names()));
     if let Some(meant) = meant {
         return err!(path, "unknown argument `{key}`: did you mean `{meant}`?");
     }
-    let owner = Kind::ALL.into_iter().find(|other| names(*other).any(|name| name == key));
-    if let Some(owner) = owner {
-        return err!(path, "`{key}` is an argument of {owner}, not of {kind}");
+    let attribute = Kind::ALL.into_iter().find(|kind| Owner::Attribute(*kind).takes(key));
+    match (owner, attribute) {
+        (Owner::Attribute(kind), Some(other)) => {
+            return err!(path, "`{key}` is an argument of {other}, not of {kind}");
+        }
+        (Owner::Declared, Some(_)) => {
+            return err!(path, "`{key}` is an argument of the attribute on the function: move it there");
+        }
+        (Owner::Attribute(_), None) if Owner::Declared.takes(key) => {
+            return err!(path, "`{key}` is an argument of a declared span: move it to the declaration in `spans!`");
+        }
+        _ => {}
     }
-    let all = names(kind).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    err!(path, "unknown argument `{key}`: {kind} takes {all}")
+    let all = owner.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    err!(path, "unknown argument `{key}`: {owner} takes {all}")
 }
 
 /// A value and the place of its key.
@@ -303,6 +351,15 @@ impl Written for LitStr {
             return Err(err!(text, "`{}` is empty: give it a text, or leave it out", meta.path().to_token_stream()));
         }
         Ok(text.clone())
+    }
+}
+
+impl Written for Path {
+    fn read(meta: &Meta) -> darling::Result<Self> {
+        match value(meta, " = path::of::Declared")? {
+            Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+            _ => Err(form(meta, " = path::of::Declared")),
+        }
     }
 }
 
@@ -377,9 +434,32 @@ impl Written for Names {
 #[derive(Clone, Debug)]
 pub(crate) struct Paths(pub Vec<Path>);
 
+/// A word that is there or not, such as `leaf`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flag;
+
+impl Written for Flag {
+    fn read(meta: &Meta) -> darling::Result<Self> {
+        match meta {
+            Meta::Path(_) => Ok(Self),
+            _ => Err(form(meta, "")),
+        }
+    }
+}
+
 impl Written for Paths {
     fn read(meta: &Meta) -> darling::Result<Self> {
         list(meta, "(path::of::Error, …)").map(Self)
+    }
+}
+
+/// `(Here, path::to::Elsewhere, root)`
+#[derive(Clone, Debug)]
+pub(crate) struct Parents(pub Vec<Path>);
+
+impl Written for Parents {
+    fn read(meta: &Meta) -> darling::Result<Self> {
+        list(meta, "(Span, path::to::Span, root)").map(Self)
     }
 }
 
@@ -464,14 +544,14 @@ impl Written for Facade {
 
 #[cfg(test)]
 mod tests {
-    use super::{names, parse};
+    use super::{Owner, parse};
     use crate::kind::Kind;
 
     /// The list of names and the fields that darling reads are written twice; this is what keeps them one.
     #[test]
     fn each_listed_argument_is_a_field() {
         for kind in Kind::ALL {
-            for name in names(kind) {
+            for name in Owner::Attribute(kind).names() {
                 let tokens = format!("{name} = 1").parse().expect("tokens");
                 let said = parse(kind, tokens).map_or_else(|error| error.to_string(), |_| String::new());
                 assert!(!said.to_lowercase().contains("unknown"), "{kind} {name}: {said}");

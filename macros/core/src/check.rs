@@ -1,8 +1,9 @@
 //! The rules that join arguments and signature: one function each, with the folder of `ui-tests/fail` that shows its message.
 
-use syn::Ident;
+use syn::{Ident, LitStr, Path};
 
 use crate::args::{Arg, Args, Common, Names, Pairs};
+use crate::declare::setter;
 use crate::diag::err;
 use crate::item::{Item, Parameter, plain};
 use crate::kind::Kind;
@@ -40,6 +41,8 @@ pub(crate) fn all(input: &Input) -> Mistakes {
         c_variadic,
         track_caller,
         name_length,
+        declared_once,
+        attributes_are_setters,
         facade_path,
         parameters_exist,
         one_view_each,
@@ -89,28 +92,51 @@ fn name_length(input: &Input) -> Mistakes {
     let Common { name, span_type, .. } = input.common();
     [("name", name), ("span_type", span_type)]
         .into_iter()
+        .filter_map(|(key, written)| too_long(key, &written.as_ref()?.value))
+        .collect()
+}
+
+pub(crate) fn too_long(key: &str, text: &LitStr) -> Option<darling::Error> {
+    let length = text.value().chars().count();
+    (length > NAME_LIMIT).then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
+}
+
+/// `span = path` beside `name` or `span_type`, which the declaration says. (`declared_twice`)
+fn declared_once(input: &Input) -> Mistakes {
+    let Common { span: Some(_), name, span_type, .. } = input.common() else { return Vec::new() };
+    [("name", name), ("span_type", span_type)]
+        .into_iter()
         .filter_map(|(key, written)| {
-            let text = &written.as_ref()?.value;
-            let length = text.value().chars().count();
-            (length > NAME_LIMIT)
-                .then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
+            let place = written.as_ref()?.key;
+            Some(err!(place, "`{key}` stands in the declaration that `span` names: write it there, or remove `span`"))
         })
+        .collect()
+}
+
+/// `attributes("any text" = …)` beside `span`: a declared span has no such name. (`declared_attribute`)
+fn attributes_are_setters(input: &Input) -> Mistakes {
+    let Common { span: Some(_), attributes, .. } = input.common() else { return Vec::new() };
+    pairs(attributes)
+        .filter(|key| setter(key).is_none())
+        .map(|key| err!(key, "no declared attribute has such a name: write its name without quotes, as it is declared"))
         .collect()
 }
 
 /// `crate = spanwright`: the expansion may stand in a module where a relative path leads elsewhere. (`crate_path`)
 fn facade_path(input: &Input) -> Mistakes {
-    let Some(Arg { value, .. }) = &input.common().facade else { return Vec::new() };
-    let path = &value.0;
+    input.common().facade.iter().filter_map(|facade| relative(&facade.value.0)).collect()
+}
+
+pub(crate) fn relative(path: &Path) -> Option<darling::Error> {
     let absolute = path.leading_colon.is_some() || path.segments.first().is_some_and(|first| first.ident == "crate");
     if absolute {
-        return Vec::new();
+        return None;
     }
     let written = quote::ToTokens::to_token_stream(path).to_string().replace(' ', "");
-    vec![err!(
+    Some(err!(
         path,
         "`crate` takes an absolute path: write `::{written}` for a dependency, or `crate::…` for a module of this crate"
-    )]
+    ))
 }
 
 /// `skip`, `redact`, `debug` name parameters that are captured. (`missing_parameter`)

@@ -6,18 +6,14 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprReference, Token, Type};
+use syn::{Attribute, Expr, ExprReference, Path, Token, Type};
 
+use crate::declare::setter;
 use crate::kind::Kind;
 use crate::model::{
     Callsite, Captured, Fact, FactName, FactValue, Hold, Level, Mention, Plan, Rebind, Returned, Shaped, View,
 };
-use crate::private::Private;
-
-/// `quote!` whose own names are invisible to the user's code.
-macro_rules! hidden {
-    ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
-}
+use crate::private::{Private, hidden};
 
 /// Input:  `async fn f(a: A) -> R { body }`
 /// Output: the same function with the body handed to the runtime:
@@ -37,9 +33,12 @@ pub(crate) fn function(plan: &Plan) -> TokenStream {
     quote!(#(#attrs)* #vis #defaultness #sig #block)
 }
 
-/// The first statement of a function that sees its span: `let s = p::handle();`
-pub(crate) fn handle(name: &Ident, p: &Private) -> TokenStream {
-    hidden!(let #name = #p::handle();)
+/// The first statement of a function that sees its span: `let s = p::handle();`, or `let s = p::declared::<path>();`
+pub(crate) fn handle(name: &Ident, span: Option<&Path>, p: &Private) -> TokenStream {
+    match span {
+        Some(path) => hidden!(let #name = #p::declared::<#path>();),
+        None => hidden!(let #name = #p::handle();),
+    }
 }
 
 struct Emit<'a> {
@@ -193,7 +192,15 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let calls = calls.iter().flatten();
-        hidden!(static __SITE: #p::Callsite = #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])#(#calls)*;)
+        let new = match &self.plan.span {
+            // At the path, where another kind is to be reported.
+            Some(path) => {
+                let at = path.span().resolved_at(Span::mixed_site());
+                quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#kind>(#function, &[#(#values),*]))
+            }
+            None => hidden!(#p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])),
+        };
+        hidden!(static __SITE: #p::Callsite = #new #(#calls)*;)
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
@@ -204,6 +211,11 @@ impl Emit<'_> {
 
     fn fact(&self, Fact { name, value }: &Fact) -> TokenStream {
         let p = self.p;
+        if let (FactName::Attribute(key), Some(path), Some(FactValue::Written(value))) = (name, &self.plan.span, value)
+            && let Some(setter) = setter(key)
+        {
+            return hidden!(#path::#setter(f.declared(), #value););
+        }
         let (method, key) = method(name);
         let method = Ident::new(method, Span::mixed_site());
         let key = key.map(|key| hidden!(#key,));
@@ -225,7 +237,7 @@ impl Emit<'_> {
     /// Input:  `{ body }`
     /// Output: `{ let s = p::handle(); let _ = (&b, &a); body }` in the user's own braces
     fn body(&self, hint: TokenStream) -> TokenTree {
-        let handle = self.plan.handle.as_ref().map(|name| handle(name, self.p));
+        let handle = self.plan.handle.as_ref().map(|name| handle(name, self.plan.span.as_ref(), self.p));
         let (moved, body) = (self.moved(), self.plan.item.body.stream());
         braced(self.plan.item.body.span(), quote!(#handle #moved #hint #body))
     }

@@ -208,19 +208,6 @@ fn write_tokens(tokens: TokenStream, written: &mut String) {
 }
 
 impl Kind {
-    /// The span type MLflow shows, unless the attribute names another.
-    pub const fn span_type(self) -> &'static str {
-        match self {
-            Self::Workflow | Self::Scheduled => "WORKFLOW",
-            Self::Node | Self::Delegate => "CHAIN",
-            Self::Sandbox | Self::Tool => "TOOL",
-            Self::Llm => "LLM",
-            Self::Retriever => "RETRIEVER",
-            Self::Agent => "AGENT",
-            Self::Evaluator => "EVALUATOR",
-        }
-    }
-
     /// How much of a value is captured, unless the attribute says otherwise.
     pub const fn level(self) -> Level {
         match self {

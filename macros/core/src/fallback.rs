@@ -25,9 +25,10 @@ fn with_handle(args: TokenStream, item: TokenStream) -> TokenStream {
     if function.named().any(|parameter| *parameter == name) {
         return item;
     }
-    let facade = after_equals(args, "crate").and_then(|tokens| syn::parse2::<Path>(tokens).ok());
+    let facade = after_equals(args.clone(), "crate").and_then(|tokens| syn::parse2::<Path>(tokens).ok());
     let facade = facade.filter(|path| path.leading_colon.is_some());
-    let (handle, body) = (expand::handle(&name, &Private::new(facade.as_ref())), function.body.stream());
+    let span = after_equals(args, "span").and_then(|tokens| syn::parse2::<Path>(tokens).ok());
+    let (handle, body) = (expand::handle(&name, span.as_ref(), &Private::new(facade.as_ref())), function.body.stream());
     let mut block = Group::new(Delimiter::Brace, quote!(#handle #body));
     block.set_span(function.body.span());
     function.body = block;

@@ -64,6 +64,24 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| last.ident == kind.word())
     }
 
+    /// The attribute of that word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The MLflow span type, where nothing else is written.
+    pub const fn span_type(self) -> &'static str {
+        match self {
+            Self::Workflow | Self::Scheduled => "WORKFLOW",
+            Self::Node | Self::Delegate => "CHAIN",
+            Self::Sandbox | Self::Tool => "TOOL",
+            Self::Llm => "LLM",
+            Self::Retriever => "RETRIEVER",
+            Self::Agent => "AGENT",
+            Self::Evaluator => "EVALUATOR",
+        }
+    }
+
     /// The variant of the runtime's enum.
     pub(crate) const fn variant(self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ mod kind;
 mod lower;
 pub mod model;
 mod private;
+pub mod semconv;
 mod shape;
 
 pub use diag::Errors;

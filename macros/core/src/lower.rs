@@ -23,7 +23,10 @@ pub(crate) fn plan(input: Input) -> Plan {
     let capture = common.capture.as_ref().map(|level| level.value);
     let callsite = Callsite {
         function: plain(&item.sig.ident),
-        name: text(&common.name).or_else(|| kind.display_name().map(str::to_owned)),
+        name: match common.span {
+            Some(_) => None,
+            None => text(&common.name).or_else(|| kind.display_name().map(str::to_owned)),
+        },
         span_type: text(&common.span_type),
         workflow,
         values,
@@ -32,7 +35,7 @@ pub(crate) fn plan(input: Input) -> Plan {
     };
     Plan {
         kind,
-        span: None,
+        span: common.span.as_ref().map(|span| span.value.clone()),
         callsite,
         facts,
         arguments,

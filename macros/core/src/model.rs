@@ -310,11 +310,11 @@ pub enum Parent {
 /// An attribute of a declared span.
 #[derive(Clone, Debug)]
 pub struct DeclaredAttribute {
-    /// Doc comments, as written.
+    /// Doc comments, `cfg` and other attributes, as written.
     pub attrs: Vec<Attribute>,
     /// Its name on the wire.
     pub key: LitStr,
-    /// The method that sets it: the key with `_` for `.`.
+    /// The method that sets it: the key in snake case, with `_` for `.`.
     pub setter: Ident,
     /// Its type.
     pub ty: AttributeType,

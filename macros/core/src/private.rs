@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Callsite::new(name, Kind, &[names]).named(n).span_type(t).workflow(w).inputs(Level).output(Level)      const
+//! Callsite::declared::<Item, kind::Node>(name, &[names])                                                      const, in place of `new`
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
+//! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
 //!
 //! call(span, FnOnce() -> R, observe) -> R
@@ -25,10 +27,19 @@
 //! error: FnOnce(&E) -> Observed
 //!   error(e).get()    the error of a `Result` whose other side is a future or a stream
 //! Observed::expected(self, bool) -> Observed
+//!
+//! Declared, MadeBy<kind, Item>, kind::{Node, …}     what an item of `spans!` is      DeclaredSpan, DeclaredAttribute, Contract      as constants
+//! OpenSpan                                          what its handle holds            attribute(OpenSpan, "key", &dyn Value), Texts, Serialize
 //! ```
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+
+/// `quote!` whose own names are invisible to the user's code.
+macro_rules! hidden {
+    ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
+}
+pub(crate) use hidden;
 
 /// The path of the private module.
 #[derive(Clone, Debug)]

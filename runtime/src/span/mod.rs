@@ -3,15 +3,19 @@
 //! In: a callsite, the captured values, and what the call returns. Out: entries. No user type is kept beyond the call; nothing
 //! here blocks, fails or panics. A user's `Serialize` or `Display` that panics is recorded as `<panicked>`.
 
+mod declared;
 mod facts;
 mod handle;
 mod items;
+mod open;
 mod site;
 mod subject;
 
+pub use declared::{Declared, MadeBy, Texts, declared, kind};
 pub use facts::Facts;
 pub use handle::{Handle, handle};
 pub(crate) use items::Items;
+pub use open::{OpenSpan, attribute};
 
 use std::any::Any;
 use std::cell::Cell;

@@ -1,0 +1,53 @@
+//! Names made of others.
+
+use proc_macro2::{Ident, Span};
+use syn::LitStr;
+
+/// `CollectBehavioralData` and `collectBehavioralData` as `collect_behavioral_data`, `HTTPFetch` as `http_fetch`.
+pub(super) fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| letters[at]);
+        let begins_word = letter.is_uppercase()
+            && before.is_some_and(|before| {
+                let ends_acronym = letters.get(at + 1).is_some_and(|after| after.is_lowercase());
+                before != '_' && (!before.is_uppercase() || ends_acronym)
+            });
+        if begins_word {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+/// The method that sets the attribute `key`; `None` if the key has characters that no method has.
+pub(crate) fn setter(key: &LitStr) -> Option<Ident> {
+    let name = key.value().split('.').map(snake_case).collect::<Vec<_>>().join("_");
+    let word = syn::parse_str::<Ident>(&name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
+    word.ok().map(|mut word| {
+        word.set_span(key.span().resolved_at(Span::call_site()));
+        word
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake_case;
+
+    #[test]
+    fn a_word_begins_at_a_capital() {
+        for (name, snake) in [
+            ("CollectBehavioralData", "collect_behavioral_data"),
+            ("HTTPFetch", "http_fetch"),
+            ("spanLogLevel", "span_log_level"),
+            ("Rag2Node", "rag2_node"),
+            ("Ask", "ask"),
+            ("entity_count", "entity_count"),
+            ("Äpfel", "äpfel"),
+        ] {
+            assert_eq!(snake_case(name), snake);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The standard attributes: what the OpenTelemetry GenAI conventions and MLflow call the things a program may say of its spans.
+//!
+//! One table, read by `spans!`, by the typed keys of the runtime and by the catalog. A name in these namespaces that is not in the table is a mistake.
+
+mod gen_ai;
+mod mlflow;
+
+use crate::diag::did_you_mean;
+use crate::model::AttributeType;
+
+pub use gen_ai::{SCHEMA_URL, VERSION};
+pub use mlflow::VERSION as MLFLOW_VERSION;
+
+/// A standard attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standard {
+    /// Its name on the wire.
+    pub key: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// What it says, in a sentence.
+    pub brief: &'static str,
+    /// `development`, `release_candidate` or `stable`.
+    pub stability: &'static str,
+}
+
+/// The type of a standard attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// `boolean`
+    Bool,
+    /// `int`
+    Int,
+    /// `double`
+    Double,
+    /// `string`
+    Text,
+    /// `string[]`
+    Texts,
+    /// `any`
+    Any,
+}
+
+impl Type {
+    /// As an attribute of a declared span that does not say more.
+    pub fn attribute(self) -> AttributeType {
+        match self {
+            Self::Bool => AttributeType::Bool,
+            Self::Int => AttributeType::Int("i64".into()),
+            Self::Double => AttributeType::Float("f64".into()),
+            Self::Text => AttributeType::Text,
+            Self::Texts => AttributeType::List(Box::new(AttributeType::Text)),
+            Self::Any => AttributeType::Json,
+        }
+    }
+
+    /// As it is written in `spans!`.
+    pub const fn rust(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "i64",
+            Self::Double => "f64",
+            Self::Text => "str",
+            Self::Texts => "[str]",
+            Self::Any => "json",
+        }
+    }
+}
+
+/// A namespace of standard attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Namespace {
+    /// Its name, without the dot.
+    pub name: &'static str,
+    /// Its attributes, sorted by key.
+    pub attributes: &'static [Standard],
+}
+
+/// The namespaces that have a table.
+pub const NAMESPACES: [Namespace; 2] = [
+    Namespace { name: "gen_ai", attributes: gen_ai::ATTRIBUTES },
+    Namespace { name: "mlflow", attributes: mlflow::ATTRIBUTES },
+];
+
+/// What the name of an attribute is to the conventions.
+pub(crate) enum Found {
+    /// The user's own.
+    Free,
+    Standard(&'static Standard),
+    /// No user may set it: why, and what to do.
+    Refused(String),
+}
+
+/// Looks up the name of an attribute.
+pub(crate) fn find(key: &str) -> Found {
+    if key == "spanwright" || key.starts_with("spanwright.") {
+        return Found::Refused(format!("`{key}` is written by the runtime itself: choose another name"));
+    }
+    let Some((namespace, _)) = key.split_once('.') else { return Found::Free };
+    let Some(namespace) = NAMESPACES.into_iter().find(|known| known.name == namespace) else { return Found::Free };
+    if let Some(standard) = namespace.attributes.iter().find(|standard| standard.key == key) {
+        return Found::Standard(standard);
+    }
+    if let Some((_, instead)) = mlflow::WRITTEN.iter().find(|(written, _)| is_of(key, written)) {
+        return Found::Refused(format!("`{key}` is written by the runtime itself: {instead}"));
+    }
+    let all = namespace.attributes.iter().map(|standard| standard.key);
+    Found::Refused(match gen_ai::former(key).or_else(|| did_you_mean(key, all)) {
+        Some(meant) => format!("unknown standard attribute `{key}`: did you mean `{meant}`?"),
+        None => {
+            format!(
+                "unknown standard attribute `{key}`: `{}.` is reserved, choose a name outside of it",
+                namespace.name
+            )
+        }
+    })
+}
+
+/// Whether `key` is `written`, or below it where that ends with a dot.
+fn is_of(key: &str, written: &str) -> bool {
+    key == written || (written.ends_with('.') && key.starts_with(written))
+}

@@ -1,0 +1,98 @@
+//! Declared spans as generated code knows them: what an item of `spans!` implements, and what ties a function to one.
+
+use serde::{Serialize, Serializer};
+
+use crate::callsite::{Callsite, Kind};
+use crate::contract::DeclaredSpan;
+
+use super::open::{OpenSpan, current};
+use super::{Facts, Span};
+
+/// An item of `spans!`: the typed handle of a declared span, and what is declared of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no declared span",
+    label = "not declared in a `spans!`",
+    note = "name a span that `spans!` declares, by its path"
+)]
+pub trait Declared: Copy {
+    /// The marker of the attribute that makes it.
+    type Kind;
+    /// Its id.
+    const ID: &'static str;
+    /// Whether no span may stand under it.
+    const LEAF: bool;
+    /// All that is declared of it.
+    const SPAN: &'static DeclaredSpan;
+
+    /// The handle of a span that is it.
+    fn of(span: OpenSpan) -> Self;
+}
+
+/// A kind of declared spans whose span `S` the attribute `A` makes.
+#[diagnostic::on_unimplemented(
+    message = "`{S}` is declared as `{Self}`, and the attribute is `{A}`",
+    label = "declared with another kind",
+    note = "use the attribute of the declared kind, or declare the span in `spans!` with the attribute's word"
+)]
+pub trait MadeBy<A, S> {}
+
+/// One marker for each attribute.
+pub mod kind {
+    use super::{Kind, MadeBy};
+
+    /// Says which attribute a marker stands for.
+    pub trait Marker {
+        /// The attribute.
+        const KIND: Kind;
+    }
+
+    macro_rules! markers {
+        ($($name:ident)*) => {$(
+            #[doc = concat!("The attribute of `Kind::", stringify!($name), "`.")]
+            #[derive(Debug)]
+            pub enum $name {}
+
+            impl Marker for $name {
+                const KIND: Kind = Kind::$name;
+            }
+
+            impl<S> MadeBy<$name, S> for $name {}
+        )*};
+    }
+
+    markers!(Workflow Scheduled Node Sandbox Delegate Llm Tool Retriever Agent Evaluator);
+}
+
+impl Callsite {
+    /// The facts of the function `name`, which makes the declared span `S` by the attribute `A`.
+    #[track_caller]
+    pub const fn declared<S: Declared, A: kind::Marker>(name: &'static str, values: &'static [&'static str]) -> Self
+    where
+        S::Kind: MadeBy<A, S>,
+    {
+        Self::new(name, A::KIND, values).tied_to(S::SPAN)
+    }
+}
+
+/// The handle of the current span, which is declared as `S`.
+pub fn declared<S: Declared>() -> S {
+    S::of(current())
+}
+
+impl Facts<'_> {
+    /// The handle of this span, which is declared as `S`.
+    pub fn declared<S: Declared>(&self) -> S {
+        let Span { trace, id, .. } = *self.span;
+        S::of(OpenSpan { recorder: self.span.recorder(), trace, span: id })
+    }
+}
+
+/// A list of texts, each as it is borrowed.
+#[derive(Debug)]
+pub struct Texts<'a, T>(pub &'a [T]);
+
+impl<T: AsRef<str>> Serialize for Texts<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(AsRef::as_ref))
+    }
+}
