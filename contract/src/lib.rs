@@ -17,7 +17,14 @@
 pub mod catalog;
 mod error;
 pub mod expansion;
+pub mod lock;
 pub mod program;
+pub mod render;
+pub mod verdict;
 pub mod verify;
 
 pub use error::Error;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+mod specimen;
