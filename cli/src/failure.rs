@@ -16,6 +16,8 @@ pub enum Failure {
     },
     /// The library could not do it; its message says what to do.
     Library(spanwright::Error),
+    /// A source tree cannot be read, compared or verified; the message says what to do.
+    Contract(spanwright_contract::Error),
 }
 
 impl Failure {
@@ -39,6 +41,7 @@ impl fmt::Display for Failure {
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::Said { what, .. } => f.write_str(what),
             Self::Library(error) => write!(f, "{error:#}"),
+            Self::Contract(error) => write!(f, "{error:#}"),
         }
     }
 }
@@ -52,5 +55,11 @@ impl From<io::Error> for Failure {
 impl From<spanwright::Error> for Failure {
     fn from(error: spanwright::Error) -> Self {
         Self::Library(error)
+    }
+}
+
+impl From<spanwright_contract::Error> for Failure {
+    fn from(error: spanwright_contract::Error) -> Self {
+        Self::Contract(error)
     }
 }

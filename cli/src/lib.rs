@@ -5,10 +5,12 @@
 
 mod args;
 mod doctor;
+mod expand;
 mod failure;
 mod list;
 mod place;
 mod push;
+mod review;
 mod screen;
 mod text;
 mod tree;
@@ -32,6 +34,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(which) => list::run(which, args.place(), &mut screen),
         Command::Push(to) => push::run(to, args.place(), &mut screen),
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
+        Command::Expand(what) => expand::run(what, &mut screen),
+        Command::Review(what) => review::run(what, &mut screen),
     };
     let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
     match ended {

@@ -3,7 +3,7 @@
 //! In: a program. Out: each annotated function and each `spans!` with its expansion, by path. The same macros as in a build, printed by prettyplease:
 //! comments are gone, since the expansion is made of tokens.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 use serde::{Deserialize, Serialize};
 use spanwright_macros_core::{attribute, spans};
@@ -30,12 +30,27 @@ pub struct Expansion {
     pub mistakes: Vec<String>,
 }
 
+/// How the body of a function, which passes through an attribute unchanged, is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// As it is written.
+    Whole,
+    /// As `..`, so that the text changes only when the attribute, the signature or the macro does.
+    Elided,
+}
+
 /// All expansions, sorted by path, then by place.
-pub fn expansions(program: &Program) -> Vec<Expansion> {
+pub fn expansions(program: &Program, bodies: Bodies) -> Vec<Expansion> {
     let functions = program.annotated.iter().map(|one| {
         let position = if one.is_associated { Position::Impl } else { Position::Module };
         let (code, mistakes) = match &one.plan {
-            Ok(_) => (print(attribute(one.kind, one.args.clone(), one.item.clone()), position), Vec::new()),
+            Ok(_) => {
+                let item = match bodies {
+                    Bodies::Whole => one.item.clone(),
+                    Bodies::Elided => elided(one.item.clone()),
+                };
+                (print(attribute(one.kind, one.args.clone(), item), position), Vec::new())
+            }
             Err(errors) => (String::new(), errors.messages()),
         };
         Expansion { path: one.path.clone(), place: one.place.clone(), cfg: one.cfg.clone(), code, mistakes }
@@ -53,6 +68,17 @@ pub fn expansions(program: &Program) -> Vec<Expansion> {
     found
 }
 
+/// A function with `..` for its body.
+fn elided(item: TokenStream) -> TokenStream {
+    let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+    if let Some(TokenTree::Group(body)) = tokens.last_mut()
+        && body.delimiter() == Delimiter::Brace
+    {
+        *body = Group::new(Delimiter::Brace, quote!(..));
+    }
+    tokens.into_iter().collect()
+}
+
 /// The expansions as one text without places, so that it changes only when an expansion does.
 pub fn text(expansions: &[Expansion]) -> String {
     let texts = expansions.iter().map(|Expansion { path, cfg, code, mistakes, .. }| {
@@ -61,6 +87,58 @@ pub fn text(expansions: &[Expansion]) -> String {
         format!("// {path}{conditions}\n{mistakes}{code}")
     });
     texts.collect::<Vec<_>>().join("\n")
+}
+
+/// Compares the expansions of the calling package with a snapshot, through insta: `cargo insta review` shows what changed and accepts it.
+///
+/// The snapshot is `expansions.snap` in the folder `snapshots` beside the calling file, or what the argument says instead of `expansions`. Bodies are shown
+/// as `..`: they pass through unchanged. Needs the feature `insta`.
+///
+/// ```no_run
+/// # #[cfg(feature = "insta")] {
+/// #[test]
+/// fn what_the_attributes_become() {
+///     spanwright_contract::assert_expansions!();
+/// }
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// If they differ, or the source of the package cannot be read.
+#[cfg(feature = "insta")]
+#[macro_export]
+macro_rules! assert_expansions {
+    () => {
+        $crate::assert_expansions!("expansions")
+    };
+    ($name:expr $(,)?) => {
+        $crate::insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            $crate::insta::assert_snapshot!(
+                $name,
+                $crate::expansion::of_package(
+                    ::core::env!("CARGO_MANIFEST_DIR"),
+                    ::core::env!("CARGO_PKG_NAME"),
+                )
+            );
+        })
+    };
+}
+
+/// The expansions of a package as one text, bodies elided.
+///
+/// # Panics
+///
+/// If its source cannot be read.
+#[cfg(feature = "insta")]
+#[doc(hidden)]
+#[track_caller]
+pub fn of_package(folder: &str, package: &str) -> String {
+    let options = crate::program::Options { manifest: folder.into(), packages: vec![package.to_owned()] };
+    match crate::program::read(&options) {
+        Ok(program) => text(&expansions(&program, Bodies::Elided)),
+        Err(error) => panic!("cannot compare the expansions of {package}: {error:#}"),
+    }
 }
 
 /// Where an item stands.

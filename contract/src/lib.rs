@@ -6,7 +6,8 @@
 //!  crates       names,      span,      checked   means
 //!               functions   sorted     in
 //!                  ├─► lint         what looks wrong
-//!                  └─► expansion    what the attributes become
+//!                  ├─► verify       what a build says to it
+//!                  └─► expansion    what the attributes become ─► review   all that a change does, beside each other
 //! ```
 //!
 //! - `program` is the only room that reads source files; everything after it is data.
@@ -20,10 +21,15 @@ pub mod expansion;
 pub mod lock;
 pub mod program;
 pub mod render;
+pub mod review;
 pub mod verdict;
 pub mod verify;
 
 pub use error::Error;
+#[cfg(feature = "insta")]
+#[doc(hidden)]
+pub use insta;
+pub use spanwright_macros_core::did_you_mean;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]

@@ -63,7 +63,7 @@ impl Mistakes {
 }
 
 /// The name in `known` that `written` was most likely meant to be.
-pub(crate) fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|name| (distance(written, name), name)).min()?;
     let (edits, name) = near;
     // A third of the letters may be wrong: `nmae` is `name`, `foo` is nothing.

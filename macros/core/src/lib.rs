@@ -24,7 +24,7 @@ mod private;
 pub mod semconv;
 mod shape;
 
-pub use diag::Errors;
+pub use diag::{Errors, did_you_mean};
 pub use kind::Kind;
 
 use proc_macro2::TokenStream;
