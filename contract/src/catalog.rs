@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+mod id;
+mod list;
+
+pub use list::catalog;
+
 /// All spans found in a workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {

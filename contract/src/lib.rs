@@ -24,6 +24,7 @@ pub mod render;
 pub mod review;
 pub mod verdict;
 pub mod verify;
+mod workspace;
 
 pub use error::Error;
 #[cfg(feature = "insta")]

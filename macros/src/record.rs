@@ -30,6 +30,7 @@ pub fn attribute(kind: Kind, args: &TokenStream, item: &TokenStream) {
     body.text("inputs", facts.inputs);
     body.text("output", facts.output);
     body.list("captured", facts.captured.iter().map(|value| captured(value).finish()));
+    body.list("skipped", facts.skipped.iter().map(|name| quoted(name)));
     body.list("facts", facts.facts.iter().map(|fact| quoted(fact)));
     body.list("attributes", facts.attributes.iter().map(|key| quoted(key)));
     line.raw("annotated", &body.finish());

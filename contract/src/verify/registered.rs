@@ -46,7 +46,9 @@ pub enum Facts {
         output: String,
         /// Captured values.
         captured: Vec<Captured>,
-        /// What else is said at each call.
+        /// Parameters left out.
+        skipped: Vec<String>,
+        /// What else is said.
         facts: Vec<String>,
     },
     /// A declared span.
@@ -83,6 +85,7 @@ impl Facts {
             inputs: function.inputs.clone(),
             output: function.output.clone(),
             captured: function.captured.clone(),
+            skipped: function.skipped.clone(),
             facts: function.facts.clone(),
         }
     }
@@ -129,7 +132,7 @@ impl Facts {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         match (self, catalog) {
             (
-                Self::Annotated { kind, function, span, name, span_type, inputs, output, captured, facts },
+                Self::Annotated { kind, function, span, name, span_type, inputs, output, captured, skipped, facts },
                 Self::Annotated {
                     kind: kind2,
                     function: function2,
@@ -139,6 +142,7 @@ impl Facts {
                     inputs: inputs2,
                     output: output2,
                     captured: captured2,
+                    skipped: skipped2,
                     facts: facts2,
                 },
             ) => vec![
@@ -150,7 +154,8 @@ impl Facts {
                 ("capture", inputs.clone(), inputs2.clone()),
                 ("output", output.clone(), output2.clone()),
                 ("what is captured", values(captured), values(captured2)),
-                ("what is said at each call", facts.join(", "), facts2.join(", ")),
+                ("what is skipped", skipped.join(", "), skipped2.join(", ")),
+                ("what else is said", facts.join(", "), facts2.join(", ")),
             ],
             (
                 Self::Declared { item, id, kind, name, span_type, parents, attributes },

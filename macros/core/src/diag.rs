@@ -1,6 +1,6 @@
 //! Mistakes: collected, never thrown one by one. Every message names the thing in backticks, says what is wrong and what to do.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 
 /// A mistake at the tokens of `$at`: a format string and its arguments.
 macro_rules! err {
@@ -18,6 +18,11 @@ impl Errors {
     /// One `compile_error!` per mistake.
     pub fn into_compile_errors(self) -> TokenStream {
         self.0.flatten().write_errors()
+    }
+
+    /// Each mistake with its place, in the order of their discovery.
+    pub fn placed(&self) -> Vec<(Span, String)> {
+        self.0.clone().flatten().into_iter().map(|error| (error.span(), error.to_string())).collect()
     }
 
     /// The messages, in the order of their discovery.

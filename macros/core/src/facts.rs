@@ -10,7 +10,6 @@ use quote::ToTokens;
 use syn::{Attribute, Meta};
 
 use crate::item::plain;
-use crate::kind::Kind;
 use crate::model::{Captured, Declaration, FactName, Level, Parent, Plan, View};
 
 /// The facts of an annotated function.
@@ -32,7 +31,9 @@ pub struct Function {
     pub output: &'static str,
     /// Captured parameters in declaration order, then `inputs(…)`.
     pub captured: Vec<Value>,
-    /// What else the attribute says at each call: `session`, `tag.home`, `model`, …
+    /// Parameters left out by `skip`.
+    pub skipped: Vec<String>,
+    /// What else the attribute says: `tag.workflow=plan`, and at each call `session`, `tag.home`, `model`, …
     pub facts: Vec<String>,
     /// The keys of `attributes(…)`.
     pub attributes: Vec<String>,
@@ -76,8 +77,9 @@ pub fn function(plan: &Plan) -> Function {
         Some(_) => None,
         None => Some(text.clone().unwrap_or_else(|| otherwise.to_owned())),
     };
-    let level = |level: Option<Level>| level.unwrap_or(plan.kind.level()).word();
+    let level = |level: Option<Level>| level.unwrap_or(plan.kind.capture()).word();
     let mut said = Said::default();
+    said.facts.extend(callsite.workflow.iter().map(|workflow| format!("tag.workflow={workflow}")));
     for fact in &plan.facts {
         said.add(&fact.name);
     }
@@ -91,6 +93,7 @@ pub fn function(plan: &Plan) -> Function {
         inputs: level(callsite.inputs),
         output: level(callsite.output),
         captured,
+        skipped: plan.skipped.iter().map(plain).collect(),
         facts: said.facts,
         attributes: said.attributes,
     }
@@ -207,29 +210,6 @@ fn write_tokens(tokens: TokenStream, written: &mut String) {
     }
 }
 
-impl Kind {
-    /// How much of a value is captured, unless the attribute says otherwise.
-    pub const fn level(self) -> Level {
-        match self {
-            Self::Node => Level::Keys,
-            Self::Llm => Level::Full,
-            _ => Level::Preview,
-        }
-    }
-}
-
-impl Level {
-    /// Its word in the attributes.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Keys => "keys",
-            Self::Preview => "preview",
-            Self::Full => "full",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use quote::quote;
@@ -269,7 +249,8 @@ mod tests {
                 value("token", "redacted", &["all(unix)"]),
                 value("region", "expression", &[]),
             ],
-            facts: vec!["tag.home".into()],
+            skipped: vec!["cache".into()],
+            facts: vec!["tag.workflow=plan".into(), "tag.home".into()],
             attributes: vec![],
         };
         assert_eq!(facts, expected);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Level;
+
 /// Which attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -79,6 +81,15 @@ impl Kind {
             Self::Retriever => "RETRIEVER",
             Self::Agent => "AGENT",
             Self::Evaluator => "EVALUATOR",
+        }
+    }
+
+    /// How much of a value is captured, where nothing else is written.
+    pub const fn capture(self) -> Level {
+        match self {
+            Self::Node => Level::Keys,
+            Self::Llm => Level::Full,
+            _ => Level::Preview,
         }
     }
 

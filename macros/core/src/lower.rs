@@ -37,6 +37,7 @@ pub(crate) fn plan(input: Input) -> Plan {
         kind,
         span: common.span.as_ref().map(|span| span.value.clone()),
         callsite,
+        skipped: names(&common.skip).to_vec(),
         facts,
         arguments,
         handle: common.handle.as_ref().map(|handle| handle.value.clone()),

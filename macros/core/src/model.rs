@@ -18,6 +18,8 @@ pub struct Plan {
     pub item: Item,
     /// What is known at compile time.
     pub callsite: Callsite,
+    /// The parameters that `skip` leaves out.
+    pub skipped: Vec<Ident>,
     /// What is evaluated at each call, only while recording.
     pub facts: Vec<Fact>,
     /// How the arguments reach the body.
@@ -90,6 +92,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// The word of the argument `capture`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Keys => "keys",
+            Self::Preview => "preview",
+            Self::Full => "full",
+        }
+    }
+
     pub(crate) const fn variant(self) -> &'static str {
         match self {
             Self::None => "None",
