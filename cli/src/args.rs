@@ -53,6 +53,8 @@ pub enum Command {
     Expand(Expand),
     /// Show what a change does: contract, expansions and trace trees before and after, beside each other.
     Review(Review),
+    /// List every span of a workspace from its source, without building it.
+    Catalog(Catalog),
 }
 
 /// Which trace to show.
@@ -129,8 +131,8 @@ pub struct Expand {
     pub parts: Vec<String>,
 
     /// Only this package of the workspace; may be repeated.
-    #[arg(short = 'p', long = "package", value_name = "NAME")]
-    pub packages: Vec<String>,
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
 }
 
 /// What to review, and how to show it.
@@ -161,8 +163,8 @@ pub struct Review {
     pub output: Option<PathBuf>,
 
     /// Only this package of the workspace; may be repeated.
-    #[arg(short = 'p', long = "package", value_name = "NAME")]
-    pub packages: Vec<String>,
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
 }
 
 /// How a review is shown.
@@ -175,6 +177,72 @@ pub enum ReviewFormat {
     Markdown,
     /// A page of its own.
     Html,
+}
+
+/// Which workspace, and how to say it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --format json: {\"version\", \"spans\": [{\"id\", \"name\", \"kind\", \"span_type\", \"declared\", \"parents\", \"attributes\",\n\
+\"doc\", \"cfg\", \"place\", \"functions\"}], \"unresolved\": [{\"place\", \"last_line\", \"why\"}], \"mistakes\": [{\"place\", \"message\"}]}.\n\
+What is empty is left out of a span; a place is {\"file\", \"line\", \"column\"}. The same source gives the same output.\n\n\
+Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved."
+)]
+pub struct Catalog {
+    /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// List only the spans of this package; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+
+    /// How to say it. Default: text; with --json, json.
+    #[arg(long, value_enum)]
+    format: Option<CatalogFormat>,
+
+    /// Check every target of the workspace with cargo, in a build folder of its own, and compare the catalog with what that expands: exit code 0 if they
+    /// are equal, else 1. With --json: {"equal", "same", "differences", "not_in_build", "from_unresolved"}.
+    #[arg(long)]
+    pub verify: bool,
+
+    #[command(flatten)]
+    pub build: BuildFlags,
+}
+
+/// What goes to cargo in a verifying build.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "With --verify")]
+pub struct BuildFlags {
+    /// Features to switch on, separated by commas; may be repeated.
+    #[arg(short = 'F', long, requires = "verify", value_delimiter = ',')]
+    pub features: Vec<String>,
+
+    /// Switch on all features.
+    #[arg(long, requires = "verify")]
+    pub all_features: bool,
+
+    /// Switch off the default features.
+    #[arg(long, requires = "verify")]
+    pub no_default_features: bool,
+
+    /// Let cargo use what is on this machine only.
+    #[arg(long, requires = "verify")]
+    pub offline: bool,
+}
+
+impl Catalog {
+    /// How it is to be said; `json` is the flag of all commands.
+    pub fn format(&self, json: bool) -> CatalogFormat {
+        self.format.unwrap_or(if json { CatalogFormat::Json } else { CatalogFormat::Text })
+    }
+}
+
+/// How a catalog is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CatalogFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
 }
 
 #[cfg(test)]

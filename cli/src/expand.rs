@@ -25,7 +25,7 @@ pub fn run(args: &Expand, screen: &mut Screen) -> Result<ExitCode, Failure> {
         return Err(Failure::said(format!("`{second}` is a second workspace"), "expand one workspace at a time"));
     }
     let manifest = paths.first().map(PathBuf::from).unwrap_or_default();
-    let program = read(&Options { manifest, packages: args.packages.clone() })?;
+    let program = read(&Options { manifest, packages: args.package.clone() })?;
     let mut expansions = expansions(&program, Bodies::Whole);
     if expansions.is_empty() && !screen.json {
         screen.line("no annotated function and no `spans!` in this source tree")?;

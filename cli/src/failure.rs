@@ -16,7 +16,7 @@ pub enum Failure {
     },
     /// The library could not do it; its message says what to do.
     Library(spanwright::Error),
-    /// A source tree cannot be read, compared or verified; the message says what to do.
+    /// A source tree could not be read; its message says what to do.
     Contract(spanwright_contract::Error),
 }
 

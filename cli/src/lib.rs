@@ -1,9 +1,10 @@
-//! `spanwright`: look at stored traces, deliver them, and find out what is wrong.
+//! `spanwright`: look at stored traces, deliver them, find out what is wrong, and read what a source tree will trace.
 //!
 //! One module per subcommand: it gathers a plain value first (what `--json` prints), then shows it to people. Nothing here keeps
-//! state of its own; everything stands in the store or on the server.
+//! state of its own; everything stands in the store, on the server, or in the source tree.
 
 mod args;
+mod catalog;
 mod doctor;
 mod expand;
 mod failure;
@@ -14,6 +15,7 @@ mod review;
 mod screen;
 mod text;
 mod tree;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -34,6 +36,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(which) => list::run(which, args.place(), &mut screen),
         Command::Push(to) => push::run(to, args.place(), &mut screen),
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
+        Command::Catalog(which) => catalog::run(which, &mut screen),
         Command::Expand(what) => expand::run(what, &mut screen),
         Command::Review(what) => review::run(what, &mut screen),
     };

@@ -28,7 +28,7 @@ pub fn run(args: &args::Review, screen: &mut Screen) -> Result<ExitCode, Failure
 }
 
 fn reviewed(args: &args::Review, screen: &mut Screen) -> Result<u8, Failure> {
-    let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.packages.clone() };
+    let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() };
     let review = review(&options, args.base.as_deref())?;
     match &args.output {
         Some(file) => {

@@ -12,7 +12,7 @@ use crate::screen::{Screen, Tone};
 use crate::text;
 
 /// Runs the command.
-pub fn run(args: &args::Catalog, options: &Options, screen: &mut Screen) -> Result<ExitCode, Failure> {
+pub fn run(options: &Options, args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failure> {
     // Read before the build, which may write source files.
     let program = outline(options)?;
     let catalog = catalog(&program);
@@ -58,7 +58,9 @@ fn show(found: &Verification, screen: &mut Screen) -> Result<(), Failure> {
         true => format!("equal: {}", count(found.same, "span")),
         false => format!("not equal: {}, {} the same", count(found.differences.len(), "difference"), found.same),
     };
-    for (number, what) in [(found.not_in_build.len(), "not in this build"), (found.from_unresolved.len(), "from unresolved places")] {
+    for (number, what) in
+        [(found.not_in_build.len(), "not in this build"), (found.from_unresolved.len(), "from unresolved places")]
+    {
         if number > 0 {
             said.push_str(&format!(", {number} {what}"));
         }

@@ -89,58 +89,6 @@ pub fn text(expansions: &[Expansion]) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// Compares the expansions of the calling package with a snapshot, through insta: `cargo insta review` shows what changed and accepts it.
-///
-/// The snapshot is `expansions.snap` in the folder `snapshots` beside the calling file, or what the argument says instead of `expansions`. Bodies are shown
-/// as `..`: they pass through unchanged. Needs the feature `insta`.
-///
-/// ```no_run
-/// # #[cfg(feature = "insta")] {
-/// #[test]
-/// fn what_the_attributes_become() {
-///     spanwright_contract::assert_expansions!();
-/// }
-/// # }
-/// ```
-///
-/// # Panics
-///
-/// If they differ, or the source of the package cannot be read.
-#[cfg(feature = "insta")]
-#[macro_export]
-macro_rules! assert_expansions {
-    () => {
-        $crate::assert_expansions!("expansions")
-    };
-    ($name:expr $(,)?) => {
-        $crate::insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-            $crate::insta::assert_snapshot!(
-                $name,
-                $crate::expansion::of_package(
-                    ::core::env!("CARGO_MANIFEST_DIR"),
-                    ::core::env!("CARGO_PKG_NAME"),
-                )
-            );
-        })
-    };
-}
-
-/// The expansions of a package as one text, bodies elided.
-///
-/// # Panics
-///
-/// If its source cannot be read.
-#[cfg(feature = "insta")]
-#[doc(hidden)]
-#[track_caller]
-pub fn of_package(folder: &str, package: &str) -> String {
-    let options = crate::program::Options { manifest: folder.into(), packages: vec![package.to_owned()] };
-    match crate::program::read(&options) {
-        Ok(program) => text(&expansions(&program, Bodies::Elided)),
-        Err(error) => panic!("cannot compare the expansions of {package}: {error:#}"),
-    }
-}
-
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {

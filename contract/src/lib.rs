@@ -1,10 +1,11 @@
 //! The telemetry contract of a source tree, read without building it.
 //!
 //! ```text
-//! workspace ─► program ─► catalog ─► lock ─► verdict
-//!  packages,    modules,    every      what is   what a change
-//!  crates       names,      span,      checked   means
-//!               functions   sorted     in
+//! workspace ─► program ─► catalog ─► lock ─► verdict ─► render
+//!  packages,    modules,    every     what is  what a     text,
+//!  crates       names,      span,     checked  change     markdown
+//!               functions   sorted    in       means
+//!                                     └─► weaver  a registry of OpenTelemetry
 //!                  ├─► lint         what looks wrong
 //!                  ├─► verify       what a build says to it
 //!                  └─► expansion    what the attributes become ─► review   all that a change does, beside each other
@@ -22,14 +23,14 @@ pub mod lock;
 pub mod program;
 pub mod render;
 pub mod review;
+#[cfg(feature = "insta")]
+pub mod snapshot;
 pub mod verdict;
 pub mod verify;
+pub mod weaver;
 mod workspace;
 
 pub use error::Error;
-#[cfg(feature = "insta")]
-#[doc(hidden)]
-pub use insta;
 pub use spanwright_macros_core::did_you_mean;
 
 #[cfg(test)]

@@ -81,9 +81,9 @@ fn a_catalog_is_what_a_build_registers() {
     assert_eq!(
         hidden,
         [
+            ("generated", "home/src/lib.rs:65".to_owned()),
             ("made", "kit/src/lib.rs:7".to_owned()),
-            ("shared", "home/src/lib.rs:62".to_owned()),
-            ("generated", "home/src/lib.rs:64".to_owned()),
+            ("shared", "home/src/lib.rs:63".to_owned()),
         ]
     );
     // `judge` is compiled for the library's tests only, `plan` for them and for the library.

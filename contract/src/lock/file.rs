@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::Lock;
+use super::{Lock, read};
 use crate::Error;
 
 impl Lock {
@@ -27,12 +27,15 @@ impl Lock {
     /// touched.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// It cannot be written, or what is there was written by a newer version.
     pub fn keep(&self, file: &Path) -> Result<bool, Error> {
         let text = self.to_string();
         // A checkout on Windows may have turned the line ends.
-        if fs::read_to_string(file).is_ok_and(|kept| kept.replace("\r\n", "\n") == text) {
-            return Ok(false);
+        if let Ok(kept) = fs::read_to_string(file) {
+            if kept.replace("\r\n", "\n") == text {
+                return Ok(false);
+            }
+            read::not_newer(&kept, &file.display().to_string())?;
         }
         let failed = |error: io::Error| Error::because(format!("cannot write {}", file.display()), error);
         // Where the lock is a link, the file behind it is meant.

@@ -41,12 +41,7 @@ impl Lock {
         let head: Head = toml::from_str(&text).map_err(|error| wrong(&error, &text, file))?;
         match head.version {
             Some(VERSION) => {}
-            Some(newer) if newer > VERSION => {
-                return Err(Error::new(format!(
-                    "cannot read {file}: it has version {newer} of the format and this program knows {VERSION}; install a \
-                     newer spanwright"
-                )));
-            }
+            Some(version) if version > VERSION => return Err(newer(version, "read", file)),
             Some(other) => return Err(Error::new(format!("cannot read {file}: there is no version {other}; {RENEW}"))),
             None => return Err(Error::new(format!("cannot read {file}: it has no `version`; {RENEW}"))),
         }
@@ -64,6 +59,21 @@ impl Lock {
         }
         Ok(lock)
     }
+}
+
+/// That `text`, which is in `file`, is none a later version wrote: it would lose what only that one knows.
+pub(super) fn not_newer(text: &str, file: &str) -> Result<(), Error> {
+    match toml::from_str::<Head>(text) {
+        Ok(Head { version: Some(version) }) if version > VERSION => Err(newer(version, "replace", file)),
+        _ => Ok(()),
+    }
+}
+
+fn newer(version: u32, what: &str, file: &str) -> Error {
+    Error::new(format!(
+        "cannot {what} {file}: it has version {version} of the format and this program knows {VERSION}; \
+         install a newer spanwright"
+    ))
 }
 
 fn wrong(error: &toml::de::Error, text: &str, file: &str) -> Error {

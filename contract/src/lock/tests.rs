@@ -128,6 +128,9 @@ fn the_file_is_written_whole_and_only_if_it_differs() {
     assert!(lock([undeclared()]).keep(&file).unwrap());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 
+    std::fs::write(&file, "version = 2\n").unwrap();
+    let error = first.keep(&file).unwrap_err().to_string();
+    assert!(error.contains("newer spanwright") && Lock::open(&file).is_err(), "{error}");
     let error = first.keep(&folder.path().join("none/spans.lock")).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
 }

@@ -16,8 +16,8 @@ const ROWS: usize = 100;
 pub fn markdown(report: &Report) -> String {
     let mut out = format!("### Telemetry contract: {}\n", summary(report));
     if report.severity == Some(Severity::Breaking) {
-        out += "\nDashboards, evaluations or what is known of users change with this. Once it is agreed, `spanwright catalog \
-                --accept` renews the lock.\n";
+        out += "\nDashboards, evaluations or what is known of users change with this. Once it is agreed, \
+                `spanwright catalog --accept` renews the lock.\n";
     } else if report.severity.is_some() || report.moved {
         out += "\nNobody who reads these spans is in the way. `spanwright catalog --accept` renews the lock.\n";
     }

@@ -27,7 +27,10 @@ impl fmt::Display for Severity {
 }
 
 macro_rules! rules {
-    ($($(#[doc = $what:literal])+ $rule:ident, $id:literal, $severity:ident, why: $why:literal, remedy: $remedy:literal;)+) => {
+    ($(
+        $(#[doc = $what:literal])+
+        $rule:ident, $id:literal, $severity:ident, why: $why:literal, remedy: $remedy:literal;
+    )+) => {
         /// What kind of change it is. In the order in which changes of one severity are printed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub enum Rule {
@@ -71,8 +74,8 @@ rules! {
     /// captures and its doc, also when it moved to another module or crate.
     SpanRenamed, "span-renamed", Breaking,
     why: "Dashboards, alerts and evaluations that select spans by id find none.",
-    remedy: "Keep the id: it is free to differ from the name and the path of the code. For a function without a declaration, \
-             declare the span under its former id.";
+    remedy: "Keep the id: it is free to differ from the name and the path of the code. For a function without a \
+             declaration, declare the span under its former id.";
 
     /// A span is gone.
     SpanRemoved, "span-removed", Breaking,
@@ -81,7 +84,8 @@ rules! {
 
     /// A span's display name differs.
     NameChanged, "name-changed", Breaking,
-    why: "MLflow searches, groups and shows spans by this name; saved searches and evaluations that look for the former one find none.",
+    why: "MLflow searches, groups and shows spans by this name; saved searches and evaluations that look for the former \
+          one find none.",
     remedy: "Give the former name with `name = \"…\"`, or change the searches together with it.";
 
     /// A span is of another kind.
@@ -121,7 +125,8 @@ rules! {
 
     /// A span may no longer stand where it stood.
     ParentChanged, "parent-changed", Breaking,
-    why: "Whatever walks the tree, such as costs by parent, judges of a subtree and tree assertions, looks in the wrong place.",
+    why: "Whatever walks the tree, such as costs by parent, judges of a subtree and tree assertions, looks in the wrong \
+          place.",
     remedy: "Keep the former parent in `parents(…)` if the span can still stand there.";
 
     /// More content is captured: a level was raised, a parameter is newly captured, or a redaction or `skip` was
