@@ -70,6 +70,7 @@ pub struct FromUnresolved {
 /// A function or declared span of the catalog.
 struct Entry {
     path: String,
+    place: Place,
     cfg: Vec<String>,
     facts: Facts,
 }
@@ -83,7 +84,7 @@ pub fn compare(program: &Program, catalog: &Catalog, registered: &[Registered]) 
     let mut built = by_key(program, registered);
     for (key, entries) in entries(catalog) {
         let records = built.remove(&key).unwrap_or_default();
-        one_place(&place(&key, &entries, &records), entries, records, &mut found);
+        one_place(&key, entries, records, &mut found);
     }
     for (key, records) in built {
         for record in records {
@@ -135,24 +136,21 @@ fn entries(catalog: &Catalog) -> BTreeMap<Key, Vec<Entry>> {
     for span in &catalog.spans {
         if let Some(path) = &span.declared {
             let facts = Facts::of_declared(span, path);
-            add(&span.place, Entry { path: path.clone(), cfg: span.cfg.clone(), facts });
+            add(&span.place, Entry { path: path.clone(), place: span.place.clone(), cfg: span.cfg.clone(), facts });
         }
         for function in &span.functions {
             let facts = Facts::of_function(span, function);
-            add(&function.place, Entry { path: function.path.clone(), cfg: function.cfg.clone(), facts });
+            add(
+                &function.place,
+                Entry { path: function.path.clone(), place: function.place.clone(), cfg: function.cfg.clone(), facts },
+            );
         }
     }
     listed
 }
 
-/// The place both sides mean: with the column, where the catalog or the build knows it.
-fn place(key: &Key, entries: &[Entry], records: &[&Registered]) -> Place {
-    debug_assert!(!entries.is_empty());
-    let column = records.first().map_or(1, |record| record.place.column);
-    Place { file: key.0.clone(), line: key.1, column }
-}
-
-fn one_place(place: &Place, entries: Vec<Entry>, records: Vec<&Registered>, found: &mut Verification) {
+/// What the two sides say of one name in one line.
+fn one_place(key: &Key, entries: Vec<Entry>, records: Vec<&Registered>, found: &mut Verification) {
     let mut left = records;
     let mut unmatched = Vec::new();
     for entry in entries {
@@ -165,20 +163,21 @@ fn one_place(place: &Place, entries: Vec<Entry>, records: Vec<&Registered>, foun
         }
     }
     for entry in unmatched {
-        let what = entry.path;
+        let (what, place) = (entry.path, entry.place);
         if let Some(record) = left.pop() {
             let why = entry.facts.difference(&record.facts);
-            found.differences.push(Difference { place: place.clone(), what, why });
+            found.differences.push(Difference { place, what, why });
         } else if entry.cfg.is_empty() {
             let why = "is in the catalog and not in the build".into();
-            found.differences.push(Difference { place: place.clone(), what, why });
+            found.differences.push(Difference { place, what, why });
         } else {
-            found.not_in_build.push(NotInBuild { place: place.clone(), what, cfg: entry.cfg });
+            found.not_in_build.push(NotInBuild { place, what, cfg: entry.cfg });
         }
     }
     for record in left {
         let why = "is in the build once more than in the catalog".into();
-        found.differences.push(Difference { place: place.clone(), what: record.facts.name().to_owned(), why });
+        let place = Place { file: key.0.clone(), ..record.place.clone() };
+        found.differences.push(Difference { place, what: key.2.clone(), why });
     }
 }
 

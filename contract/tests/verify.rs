@@ -97,7 +97,7 @@ fn a_catalog_is_what_a_build_registers() {
     assert_eq!(
         differences(&ground.compare()),
         [
-            "home/src/lib.rs:16 home::spans::Collect name is `collect` in the catalog and `collect all` in the build",
+            "home/src/lib.rs:15 home::spans::Collect name is `collect` in the catalog and `collect all` in the build",
             "home/src/lib.rs:30 home::collect what is captured is `name, token, length (expression)` in the catalog and \
              `name, token (redacted), length (expression)` in the build",
         ]
