@@ -49,6 +49,10 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// Show what the attributes and declarations of a source tree become.
+    Expand(Expand),
+    /// Show what a change does: contract, expansions and trace trees before and after, beside each other.
+    Review(Review),
     /// List every span of a workspace from its source, without building it.
     Catalog(Catalog),
     /// Find what looks wrong in the telemetry of a workspace's source, without building it.
@@ -116,6 +120,67 @@ pub struct Doctor {
     pub to: Option<String>,
 }
 
+/// What to expand.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With --json: {\"expansions\": [{\"path\", \"place\": {\"file\", \"line\", \"column\"}, \"cfg\", \"code\", \"mistakes\"}]}.\n\
+`code` is empty where there are mistakes; that makes the exit code 1."
+)]
+pub struct Expand {
+    /// Parts of paths: functions with all of them in their path, `collect` or `Architect::review`; and, with a `/` in it or `.`, the workspace: a folder
+    /// inside of it, or a Cargo.toml. Default: everything, and the working folder.
+    #[arg(value_name = "PART|PATH")]
+    pub parts: Vec<String>,
+
+    /// Only this package of the workspace; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+}
+
+/// What to review, and how to show it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0  the contract did not change, or only its documentation did
+  1  something was added
+  2  something breaks those who read the spans
+  3  the trees could not be compared
+
+With --json: {\"base\", \"severity\", \"changes\", \"unresolved\", \"groups\": [{\"title\", \"place\", \"changes\", \"expansions\", \"trees\", \"seen_in\"}]};
+an expansion or a tree is {\"subject\", \"place\", \"before\", \"after\", \"pending\", \"diff\"}.")]
+pub struct Review {
+    /// The workspace: a folder inside of it, or a Cargo.toml. Default: the working folder.
+    pub path: Option<PathBuf>,
+
+    /// The git revision to compare with. Default: where this branch left the default branch, else the last commit.
+    #[arg(long, value_name = "REVISION")]
+    pub base: Option<String>,
+
+    /// How to show it: text for a terminal, markdown for a comment on a pull request, html as a page of its own.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReviewFormat,
+
+    /// Write it to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Only this package of the workspace; may be repeated.
+    #[arg(short, long, value_name = "PACKAGE")]
+    pub package: Vec<String>,
+}
+
+/// How a review is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReviewFormat {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// For a comment on a pull request.
+    Markdown,
+    /// A page of its own.
+    Html,
+}
+
 /// Which workspace, and how to say it.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -135,6 +200,35 @@ pub struct Catalog {
     /// How to say it. Default: text; with --json, json.
     #[arg(long, value_enum)]
     format: Option<CatalogFormat>,
+
+    /// Check every target of the workspace with cargo, in a build folder of its own, and compare the catalog with what that expands: exit code 0 if they
+    /// are equal, else 1. With --json: {"equal", "same", "differences", "not_in_build", "from_unresolved"}.
+    #[arg(long)]
+    pub verify: bool,
+
+    #[command(flatten)]
+    pub build: BuildFlags,
+}
+
+/// What goes to cargo in a verifying build.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "With --verify")]
+pub struct BuildFlags {
+    /// Features to switch on, separated by commas; may be repeated.
+    #[arg(short = 'F', long, requires = "verify", value_delimiter = ',')]
+    pub features: Vec<String>,
+
+    /// Switch on all features.
+    #[arg(long, requires = "verify")]
+    pub all_features: bool,
+
+    /// Switch off the default features.
+    #[arg(long, requires = "verify")]
+    pub no_default_features: bool,
+
+    /// Let cargo use what is on this machine only.
+    #[arg(long, requires = "verify")]
+    pub offline: bool,
 }
 
 impl Catalog {

@@ -10,12 +10,16 @@ use crate::args::{self, CatalogFormat};
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::text::{self, Align};
+use crate::verify;
 
 /// Runs the command.
 pub fn run(args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failure> {
     let format = args.format(screen.json);
     screen.json = format == CatalogFormat::Json;
     let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() };
+    if args.verify {
+        return verify::run(&options, args, screen);
+    }
     let catalog = catalog(&outline(&options)?);
     match format {
         CatalogFormat::Json => screen.object(&catalog)?,

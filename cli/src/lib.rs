@@ -6,14 +6,17 @@
 mod args;
 mod catalog;
 mod doctor;
+mod expand;
 mod failure;
 mod lint;
 mod list;
 mod place;
 mod push;
+mod review;
 mod screen;
 mod text;
 mod tree;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -36,6 +39,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
         Command::Catalog(which) => catalog::run(which, &mut screen),
         Command::Lint(how) => lint::run(how, &mut screen),
+        Command::Expand(what) => expand::run(what, &mut screen),
+        Command::Review(what) => review::run(what, &mut screen),
     };
     let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
     match ended {

@@ -62,6 +62,11 @@ impl Screen {
         writeln!(self.out, "{}", text.as_ref())
     }
 
+    /// Writes text that has its own line ends.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())
+    }
+
     /// Writes `value` as one JSON object.
     pub fn object(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.out, value)?;

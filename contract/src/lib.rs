@@ -7,7 +7,8 @@
 //!               functions   sorted    in       means
 //!                                     └─► weaver  a registry of OpenTelemetry
 //!                  ├─► lint         what looks wrong
-//!                  └─► expansion    what the attributes become
+//!                  ├─► verify       what a build says to it
+//!                  └─► expansion    what the attributes become ─► review   all that a change does, beside each other
 //! ```
 //!
 //! - `program` is the only room that reads source files; everything after it is data.
@@ -17,17 +18,21 @@
 
 pub mod catalog;
 mod error;
+pub mod expansion;
 pub mod lint;
 pub mod lock;
 pub mod program;
 pub mod render;
+pub mod review;
 #[cfg(feature = "insta")]
 pub mod snapshot;
 pub mod verdict;
+pub mod verify;
 pub mod weaver;
 mod workspace;
 
 pub use error::Error;
+pub use spanwright_macros_core::did_you_mean;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]

@@ -46,7 +46,7 @@ fn values(change: &Change, width: usize) -> [Option<String>; 2] {
 }
 
 /// At most `width` characters of `text`, on one line; what could drive a terminal or hide something is shown as `·`.
-fn line(text: &str, width: usize) -> String {
+pub(crate) fn line(text: &str, width: usize) -> String {
     let mut clean = String::new();
     let mut spaced = false;
     for character in text.chars() {

@@ -1,4 +1,5 @@
-//! The check of the contract in `cargo test`, for those who want no command line: [`assert_catalog!`](crate::assert_catalog).
+//! Checks in `cargo test`, for those who want no command line: of the contract, [`assert_catalog!`](crate::assert_catalog), and of what the
+//! attributes become, [`assert_expansions!`](crate::assert_expansions).
 //!
 //! The snapshot is insta's, so `cargo insta review` accepts a change; its text is a lock's. Where it differs, the verdicts are printed
 //! before insta's own difference.
@@ -11,6 +12,7 @@ use insta::comparator::{Comparator, DefaultComparator};
 use insta::{Settings, Snapshot};
 
 use crate::catalog::{self, Catalog};
+use crate::expansion::{self, Bodies};
 use crate::lock::Lock;
 use crate::program::{self, Options};
 use crate::verdict::Report;
@@ -44,6 +46,42 @@ macro_rules! __assert_catalog {
         let contract = $crate::snapshot::Contract::read(::core::env!("CARGO_MANIFEST_DIR"), $package);
         contract.settings().bind(|| $crate::snapshot::insta::assert_snapshot!("spans", contract.text()))
     }};
+}
+
+/// What the attributes and declarations of the calling package become equals its snapshot.
+///
+/// The snapshot is `snapshots/…__expansions.snap` beside the test. The bodies of functions are shown as `..`: they pass through unchanged, so the
+/// text changes only with an attribute, a signature, or the version of spanwright.
+///
+/// ```no_run
+/// spanwright_contract::assert_expansions!();
+/// ```
+///
+/// # Panics
+/// The source cannot be read, or the expansions differ from the snapshot.
+#[macro_export]
+macro_rules! assert_expansions {
+    () => {
+        $crate::snapshot::insta::with_settings!({ omit_expression => true }, {
+            $crate::snapshot::insta::assert_snapshot!(
+                "expansions",
+                $crate::snapshot::expansions(::core::env!("CARGO_MANIFEST_DIR"), ::core::env!("CARGO_PKG_NAME"))
+            );
+        })
+    };
+}
+
+/// The expansions of the package `name` in `folder`, as a text.
+///
+/// # Panics
+/// Its source cannot be read.
+#[track_caller]
+pub fn expansions(folder: &str, name: &str) -> String {
+    let options = Options { manifest: PathBuf::from(folder), packages: vec![name.to_owned()] };
+    match program::outline(&options) {
+        Ok(program) => expansion::text(&expansion::expansions(&program, Bodies::Elided)),
+        Err(error) => panic!("{error:#}"),
+    }
 }
 
 /// The contract of a source tree, to be compared with a snapshot.

@@ -1,4 +1,4 @@
-//! `assert_catalog!` as its users have it: in a package of their own, run by `cargo test`.
+//! `assert_catalog!` and `assert_expansions!` as their users have them: in a package of their own, run by `cargo test`.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
 
@@ -94,4 +94,23 @@ fn a_change_fails_the_test_with_its_verdict_before_the_difference() {
     assert!(place("name-changed") < place("Snapshot Summary"), "{said}");
     assert!(said.contains("1 breaking") && said.contains("src/lib.rs:4"), "{said}");
     assert_eq!(fs::read_to_string(&snapshot).unwrap(), accepted);
+}
+
+#[test]
+fn an_expansion_fails_the_test_if_the_attribute_changes_and_not_if_the_body_does() {
+    let package = Package::new();
+    package.write("tests/contract.rs", &TEST.replace("assert_catalog", "assert_expansions"));
+    let (passed, said) = package.test("always");
+    assert!(passed, "{said}");
+    let snapshot = package.folder.path().join("tests/snapshots/contract__expansions.snap");
+    let accepted = fs::read_to_string(&snapshot).unwrap();
+    assert!(accepted.contains("// sums::sum\n"), "{accepted}");
+    assert!(accepted.contains(".named(\"sum\")") && !accepted.contains("numbers.iter()"), "{accepted}");
+
+    package.write("src/lib.rs", &SOURCE.replace("numbers.iter().sum()", "numbers.into_iter().sum()"));
+    let (passed, said) = package.test("no");
+    assert!(passed, "{said}");
+    package.write("src/lib.rs", &SOURCE.replace("name = \"sum\"", "name = \"total\""));
+    let (passed, said) = package.test("no");
+    assert!(!passed && said.contains(".named(\"total\")"), "{said}");
 }

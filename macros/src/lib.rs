@@ -25,13 +25,17 @@
 //! Expressions are evaluated when the call starts, only while it is recorded, and by reference: they may name the parameters and move nothing. Plain
 //! parameters are captured by name; what a pattern such as `(a, b): (A, B)` binds is not, and neither is `self`.
 
+mod record;
+
 use proc_macro::TokenStream;
 use spanwright_macros_core::{Kind, attribute};
 
 #[doc = include_str!("spans.md")]
 #[proc_macro]
 pub fn spans(tokens: TokenStream) -> TokenStream {
-    spanwright_macros_core::spans(tokens.into()).into()
+    let tokens = tokens.into();
+    record::spans(&tokens);
+    spanwright_macros_core::spans(tokens).into()
 }
 
 /// The typed keys of the standard attributes, for the runtime's `semconv`.
@@ -46,9 +50,14 @@ macro_rules! attributes {
         $(#[$doc])*
         #[proc_macro_attribute]
         pub fn $name(args: TokenStream, item: TokenStream) -> TokenStream {
-            attribute(Kind::$kind, args.into(), item.into()).into()
+            expand(Kind::$kind, args.into(), item.into()).into()
         }
     )*};
+}
+
+fn expand(kind: Kind, args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    record::attribute(kind, &args, &item);
+    attribute(kind, args, item)
 }
 
 attributes! {

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use spanwright_macros_core::model::{DeclaredSpan, FactName, Level, Plan, View};
+use spanwright_macros_core::facts::{self, Value};
+use spanwright_macros_core::model::{DeclaredSpan, FactName, Plan};
 use spanwright_macros_core::{Errors, did_you_mean};
 use syn::ext::IdentExt as _;
 
@@ -120,7 +121,7 @@ fn declared_span(program: &Program, declared: &Declared, index: usize, of: &Decl
             })
             .collect(),
         doc: documentation(&of.attrs),
-        cfg: declared.cfg.iter().cloned().chain(conditions(&of.attrs)).collect(),
+        cfg: declared.cfg.iter().cloned().chain(facts::conditions(&of.attrs)).collect(),
         place: declared.places.get(index).cloned().unwrap_or_else(|| declared.place.clone()),
         functions: Vec::new(),
     }
@@ -158,56 +159,19 @@ fn undeclared(annotated: &Annotated, plan: &Plan, id: String) -> Span {
 }
 
 fn function(annotated: &Annotated, plan: &Plan) -> Function {
-    let site = &plan.callsite;
-    let level = |level: Option<Level>| level.unwrap_or(plan.kind.capture()).word().to_owned();
-    let parameters = site.values.iter().map(|value| Captured {
-        name: value.name.clone(),
-        view: match value.view {
-            View::Value => "value",
-            View::Debug => "debug",
-            View::Redacted => "redacted",
-        }
-        .into(),
-        cfg: conditions(&value.cfg),
-    });
-    let expressions = plan.facts.iter().filter_map(|fact| match &fact.name {
-        FactName::Input(key) => Some(Captured { name: key.value(), view: "expression".into(), cfg: Vec::new() }),
-        _ => None,
-    });
-    let tag = site.workflow.iter().map(|workflow| format!("tag.workflow={workflow}"));
+    let facts = facts::function(plan);
+    let captured = facts.captured.into_iter();
     Function {
         path: annotated.path.clone(),
         place: annotated.place.clone(),
-        inputs: level(site.inputs),
-        output: level(site.output),
-        captured: parameters.chain(expressions).collect(),
-        skipped: plan.skipped.iter().map(|name| name.unraw().to_string()).collect(),
-        facts: tag.chain(plan.facts.iter().filter_map(|fact| fact_word(&fact.name))).collect(),
+        inputs: facts.inputs.into(),
+        output: facts.output.into(),
+        captured: captured.map(|Value { name, view, cfg }| Captured { name, view: view.into(), cfg }).collect(),
+        skipped: facts.skipped,
+        facts: facts.facts,
         cfg: annotated.cfg.clone(),
         doc: annotated.doc.clone(),
     }
-}
-
-/// Inputs and attributes have lists of their own.
-fn fact_word(name: &FactName) -> Option<String> {
-    Some(match name {
-        FactName::Tag(key) => format!("tag.{}", key.value()),
-        FactName::Param(key) => format!("param.{}", key.value()),
-        FactName::Session => "session".into(),
-        FactName::User => "user".into(),
-        FactName::Experiment => "experiment".into(),
-        FactName::Run | FactName::RunNamed => "run".into(),
-        FactName::Trigger => "trigger".into(),
-        FactName::Schedule => "schedule".into(),
-        FactName::From => "from".into(),
-        FactName::To => "to".into(),
-        FactName::Content => "content".into(),
-        FactName::Policy => "policy".into(),
-        FactName::Model => "model".into(),
-        FactName::Provider => "provider".into(),
-        FactName::Tools => "tools".into(),
-        FactName::Input(_) | FactName::Attribute(_) => return None,
-    })
 }
 
 /// The text of doc comments.
@@ -224,16 +188,4 @@ fn documentation(attrs: &[syn::Attribute]) -> String {
     });
     let lines: Vec<String> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n").trim_matches('\n').to_owned()
-}
-
-/// What stands in each `#[cfg(…)]`.
-fn conditions(attrs: &[syn::Attribute]) -> Vec<String> {
-    let lists =
-        attrs.iter().filter(|attr| attr.path().is_ident("cfg")).filter_map(|attr| attr.meta.require_list().ok());
-    lists.map(|list| compact(&list.tokens.to_string())).collect()
-}
-
-/// Tokens as people write a condition: `all (unix , feature = "a")` is `all(unix, feature = "a")`.
-fn compact(tokens: &str) -> String {
-    tokens.replace(" (", "(").replace("( ", "(").replace(" )", ")").replace(" ,", ",")
 }

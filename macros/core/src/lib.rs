@@ -16,6 +16,7 @@ mod check;
 mod declare;
 mod diag;
 mod expand;
+pub mod facts;
 mod fallback;
 mod item;
 mod kind;

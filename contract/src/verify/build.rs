@@ -1,0 +1,147 @@
+//! A build that registers its spans: `cargo check` of every target, with each member of the workspace expanded anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use crate::Error;
+use crate::verify::Registered;
+
+/// What to build, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Build {
+    /// A folder inside the workspace, or a `Cargo.toml`; empty: the working folder.
+    pub manifest: PathBuf,
+    /// Packages to build; empty: all members of the workspace.
+    pub packages: Vec<String>,
+    /// Features to switch on.
+    pub features: Vec<String>,
+    /// Whether all features are on.
+    pub all_features: bool,
+    /// Whether the default features are off.
+    pub no_default_features: bool,
+    /// Whether cargo may not use the network.
+    pub offline: bool,
+}
+
+/// Builds and collects what was registered. Cargo's own words go to standard error. The build has a folder of its own,
+/// `target/spanwright-verify`, so that it leaves others alone.
+///
+/// # Errors
+///
+/// If cargo cannot be started, the build fails, or what was registered cannot be read.
+pub fn build(build: &Build) -> Result<Vec<Registered>, Error> {
+    let metadata = build.metadata()?;
+    let target = metadata.target_directory.as_std_path().join("spanwright-verify");
+    let records = target.join("expansions");
+    let unusable = |error| Error::because(format!("cannot use the folder {}", records.display()), error);
+    if records.exists() {
+        fs::remove_dir_all(&records).map_err(unusable)?;
+    }
+    fs::create_dir_all(&records).map_err(unusable)?;
+    build.clean(&metadata, &target)?;
+    build.check(&metadata, &target, &records)?;
+    let members: Vec<&Path> =
+        metadata.workspace_packages().iter().filter_map(|member| member.manifest_path.as_std_path().parent()).collect();
+    let mut registered = read(&records)?;
+    registered.retain(|record| members.contains(&Path::new(&record.package)));
+    if !build.packages.is_empty() {
+        let wanted = |record: &Registered| {
+            metadata.workspace_packages().iter().any(|member| {
+                build.packages.iter().any(|name| *name == member.name.as_str())
+                    && member.manifest_path.as_std_path().parent() == Some(Path::new(&record.package))
+            })
+        };
+        registered.retain(wanted);
+    }
+    Ok(registered)
+}
+
+impl Build {
+    fn metadata(&self) -> Result<Metadata, Error> {
+        let mut command = MetadataCommand::new();
+        command.no_deps();
+        if self.manifest.is_file() {
+            command.manifest_path(&self.manifest);
+        } else if !self.manifest.as_os_str().is_empty() {
+            command.current_dir(&self.manifest);
+        }
+        if self.offline {
+            command.other_options(["--offline".to_owned()]);
+        }
+        command.exec().map_err(|error| Error::because("cannot read the workspace with `cargo metadata`", error))
+    }
+
+    /// Without this a member that has not changed since would not be expanded, and would register nothing.
+    fn clean(&self, metadata: &Metadata, target: &Path) -> Result<(), Error> {
+        let mut command = self.cargo("clean", metadata, target);
+        command.arg("--quiet");
+        for member in metadata.workspace_packages() {
+            command.args(["--package", &member.id.repr]);
+        }
+        run(&mut command, "cannot clean the workspace's members in the folder of the verifying build")
+    }
+
+    fn check(&self, metadata: &Metadata, target: &Path, records: &Path) -> Result<(), Error> {
+        let mut command = self.cargo("check", metadata, target);
+        command.arg("--all-targets").env("SPANWRIGHT_EXPANSIONS", records);
+        // A wrapper that answers from a cache would expand nothing.
+        command.env("RUSTC_WRAPPER", "");
+        if self.packages.is_empty() {
+            command.arg("--workspace");
+        }
+        for package in &self.packages {
+            command.args(["--package", package]);
+        }
+        if !self.features.is_empty() {
+            command.args(["--features", &self.features.join(",")]);
+        }
+        for (flag, set) in [("--all-features", self.all_features), ("--no-default-features", self.no_default_features)]
+        {
+            if set {
+                command.arg(flag);
+            }
+        }
+        run(&mut command, "the workspace does not build, so its catalog cannot be verified: see cargo's output above")
+    }
+
+    fn cargo(&self, subcommand: &str, metadata: &Metadata, target: &Path) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.arg(subcommand).arg("--target-dir").arg(target).current_dir(&metadata.workspace_root);
+        if self.offline {
+            command.arg("--offline");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+}
+
+fn run(command: &mut Command, failed: &str) -> Result<(), Error> {
+    let status = command.status().map_err(|error| Error::because("cannot start cargo", error))?;
+    if status.success() { Ok(()) } else { Err(Error::new(failed)) }
+}
+
+/// The records of all compiler processes, in no particular order.
+fn read(records: &Path) -> Result<Vec<Registered>, Error> {
+    let unreadable = |error: std::io::Error| {
+        Error::because(format!("cannot read what the build registered in {}", records.display()), error)
+    };
+    let mut registered = Vec::new();
+    for entry in fs::read_dir(records).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        for line in fs::read_to_string(&path).map_err(unreadable)?.lines() {
+            let record = serde_json::from_str(line).map_err(|error| {
+                let advice = "build with the version of spanwright that this program has";
+                Error::because(
+                    format!("what the build registered in {} is not understood: {advice}", path.display()),
+                    error,
+                )
+            })?;
+            registered.push(record);
+        }
+    }
+    Ok(registered)
+}
