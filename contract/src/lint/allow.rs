@@ -22,20 +22,21 @@ A comment allows a finding and does not say why.
     // spanwright: allow(lost-context)                                   // found
     // spanwright: allow(lost-context) the log line may come late       // fine
 
-The comment stands on the line of the finding, or above it: above a statement it counts for all of it, above a function and its attributes
-for the whole function.",
+The comment stands on the line of the finding, or above it: above a statement it counts for all of
+it, above a function and its attributes for the whole function.",
 };
 
 static UNUSED: Rule = Rule {
     id: "unused-allow",
     level: Level::Warn,
     explanation: "\
-A comment allows what is not found there: the code has changed, the comment stands in the wrong place, or it names a rule that there is not.
+A comment allows what is not found there: the code has changed, the comment stands in the wrong
+place, or it names a rule that there is not.
 
     // spanwright: allow(lost-contxt) the log line may come late        // found: did you mean `lost-context`?
 
-A comment is read where it stands alone on its line or after code; one within the text of a macro counts for its line, and the one above for
-the next.",
+A comment is read where it stands alone on its line or after code; one within the text of a macro
+counts for its line, and the one above for the next.",
 };
 
 /// What every comment to us begins with.
@@ -77,36 +78,21 @@ pub(super) fn apply(program: &Program, files: &Files<'_>, findings: &mut Vec<Fin
 
 fn in_file(name: &str, file: &File<'_>, allows: &mut Vec<Allow>, wrong: &mut Vec<Finding>) {
     let lines: Vec<&str> = file.text.lines().collect();
-    let candidates: Vec<_> = (0..lines.len()).filter_map(|at| Some((at, comment(lines[at])?))).collect();
-    if candidates.is_empty() {
+    let comments: Vec<_> = lines.iter().enumerate().filter_map(|(at, text)| Comment::in_line(name, at, text)).collect();
+    if comments.is_empty() {
         return;
     }
     let texts = texts(file.text);
-    for (at, (start, said)) in candidates {
-        let (line, column) = (at + 1, lines[at][..start].chars().count());
-        if texts.iter().any(|text| text.contains(&(line, column))) {
-            continue;
-        }
-        let place = |within: usize| Place {
-            file: name.to_owned(),
-            line,
-            column: lines[at][..start + within].chars().count() + 1,
-        };
-        let Some((names, reason)) = parts(said) else {
-            if is_meant(said) {
-                let message = "this comment is not understood".to_owned();
-                let hint = "write `// spanwright: allow(rule) reason`".to_owned();
-                wrong.push(Found::named(&place(0), ADDRESS, message, hint).under(&UNUSED));
-            }
+    for comment in comments.iter().filter(|comment| !texts.iter().any(|text| text.contains(comment))) {
+        let Some((names, reason)) = comment.parts() else {
+            wrong.extend(comment.misspelled());
             continue;
         };
-        let covered = covered(file, &lines, at, start);
+        let lines = covered(file, &lines, comment);
         for name in names.split(',').map(str::trim) {
-            let place = place(name.as_ptr().addr() - lines[at][start..].as_ptr().addr());
+            let place = comment.place_of(name);
             match rule(name) {
-                Ok(rule) => {
-                    allows.push(Allow { place, rule: rule.id, lines: covered.clone(), used: Cell::new(false) });
-                }
+                Ok(rule) => allows.push(Allow { place, rule: rule.id, lines: lines.clone(), used: Cell::new(false) }),
                 Err(unknown) => {
                     wrong.push(Found::named(&place, name, unknown, "name a rule".to_owned()).under(&UNUSED));
                 }
@@ -115,51 +101,71 @@ fn in_file(name: &str, file: &File<'_>, allows: &mut Vec<Allow>, wrong: &mut Vec
         if !reason.chars().any(char::is_alphanumeric) {
             let message = format!("`allow({})` does not say why", names.trim());
             let hint = format!("write the reason behind it: `// spanwright: allow({}) …`", names.trim());
-            wrong.push(Found::named(&place(0), ADDRESS, message, hint).under(&WITHOUT_REASON));
+            wrong.push(Found::named(&comment.place_of(comment.said), ADDRESS, message, hint).under(&WITHOUT_REASON));
         }
     }
 }
 
-/// The first `// spanwright: …` of a line: where its text begins, and the text.
-fn comment(line: &str) -> Option<(usize, &str)> {
-    let mut from = 0;
-    while let Some(slashes) = line[from..].find("//") {
-        let after = &line[from + slashes + 2..];
-        let said = after.trim_start();
-        let start = line.len() - said.len();
-        if said.starts_with(ADDRESS) {
-            return Some((start, said));
-        }
-        from += slashes + 2;
+/// A comment to us.
+struct Comment<'a> {
+    file: &'a str,
+    /// Its line, from 0.
+    at: usize,
+    line: &'a str,
+    /// What follows the slashes, from [`ADDRESS`] on.
+    said: &'a str,
+}
+
+impl<'a> Comment<'a> {
+    fn in_line(file: &'a str, at: usize, line: &'a str) -> Option<Self> {
+        let mut slashes = line.match_indices("//").map(|(slashes, _)| line[slashes + 2..].trim_start());
+        let said = slashes.find(|said| said.starts_with(ADDRESS))?;
+        Some(Self { file, at, line, said })
     }
-    None
+
+    /// Where `part`, a piece of the line, stands.
+    fn place_of(&self, part: &str) -> Place {
+        let before = part.as_ptr().addr() - self.line.as_ptr().addr();
+        let column = self.line[..before].chars().count() + 1;
+        Place { file: self.file.to_owned(), line: self.at + 1, column }
+    }
+
+    fn follows_code(&self) -> bool {
+        let before = &self.line[..self.line.len() - self.said.len()];
+        !before.trim_end().trim_end_matches('/').trim().is_empty()
+    }
+
+    /// `spanwright: allow(a, b) reason` as `a, b` and `reason`.
+    fn parts(&self) -> Option<(&'a str, &'a str)> {
+        let list =
+            self.said.strip_prefix(ADDRESS)?.trim_start().strip_prefix("allow")?.trim_start().strip_prefix('(')?;
+        list.split_once(')')
+    }
+
+    /// That it is not understood, if it wants to allow something.
+    fn misspelled(&self) -> Option<Finding> {
+        let rest = self.said.strip_prefix(ADDRESS)?.trim_start();
+        let word: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+        let named = rest[word.len()..].trim_start().starts_with(['(', '[', '=']);
+        let near = || did_you_mean(&word, ["allow", "ignore", "expect", "disable"]).is_some();
+        let message = "this comment is not understood".to_owned();
+        let hint = "write `// spanwright: allow(rule) reason`".to_owned();
+        let found = Found::named(&self.place_of(self.said), ADDRESS, message, hint).under(&UNUSED);
+        (word == "allow" || (named && near())).then_some(found)
+    }
 }
 
-/// `spanwright: allow(a, b) reason` as `a, b` and `reason`.
-fn parts(said: &str) -> Option<(&str, &str)> {
-    let inner = said.strip_prefix(ADDRESS)?.trim_start().strip_prefix("allow")?.trim_start().strip_prefix('(')?;
-    inner.split_once(')')
-}
-
-/// Whether a comment that is not understood wants to allow something.
-fn is_meant(said: &str) -> bool {
-    let rest = said.strip_prefix(ADDRESS).unwrap_or_default().trim_start();
-    let word: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
-    let named = rest[word.len()..].trim_start().starts_with(['(', '[', '=']);
-    word == "allow" || (named && did_you_mean(&word, ["allow", "ignore", "expect", "disable"]).is_some())
-}
-
-/// The lines for which a comment in line `at` (from 0) counts, whose text begins at `start`.
-fn covered(file: &File<'_>, lines: &[&str], at: usize, start: usize) -> RangeInclusive<usize> {
-    let after_code = !lines[at][..start].trim_start().trim_end().trim_end_matches('/').trim().is_empty();
-    if after_code {
-        return at + 1..=at + 1;
+/// The lines for which `comment` counts.
+fn covered(file: &File<'_>, lines: &[&str], comment: &Comment<'_>) -> RangeInclusive<usize> {
+    let own = comment.at + 1..=comment.at + 1;
+    if comment.follows_code() {
+        return own;
     }
     let is_plain = |line: &str| line.starts_with("//") && !line.starts_with("///") && !line.starts_with("//!");
     let next = |from: usize, passed: &dyn Fn(&str) -> bool| {
         (from..lines.len()).find(|at| !lines[*at].trim().is_empty() && !passed(lines[*at].trim()))
     };
-    let Some(target) = next(at + 1, &is_plain) else { return at + 1..=at + 1 };
+    let Some(target) = next(comment.at + 1, &is_plain) else { return own };
     let target = target + 1;
     let begins = |extent: &&super::files::Extent| extent.first <= target && target <= extent.head;
     if let Some(last) = file.extents.iter().filter(begins).map(|extent| extent.last).max() {
@@ -174,8 +180,10 @@ fn covered(file: &File<'_>, lines: &[&str], at: usize, start: usize) -> RangeInc
 struct Text((usize, usize), (usize, usize));
 
 impl Text {
-    fn contains(&self, place: &(usize, usize)) -> bool {
-        self.0 <= *place && *place < self.1
+    fn contains(&self, comment: &Comment<'_>) -> bool {
+        let place = comment.place_of(comment.said);
+        let place = (place.line, place.column - 1);
+        self.0 <= place && place < self.1
     }
 }
 

@@ -12,19 +12,21 @@ pub(super) static RULE: Rule = Rule {
     id: "captured-lock",
     level: Level::Warn,
     explanation: "\
-A captured parameter holds a `Mutex` or `RwLock`. To serialise it, tracing takes the lock on the caller's thread: it waits for whoever holds it,
-for ever if that is the caller.
+A captured parameter holds a `Mutex` or `RwLock`. To serialise it, tracing takes the lock on the
+caller's thread: it waits for whoever holds it, for ever if that is the caller.
 
     #[node]
     fn plan(shared: &Mutex<State>) {}      // found
     #[node(skip(shared))]
     fn plan(shared: &Mutex<State>) {}      // fine
 
-Looked for in the type as it is written: references, tuples, slices, arrays, and arguments of other types (`Arc<Mutex<T>>`, `Vec<RwLock<T>>`).
-Fine under `skip`, `redact` and `debug` (a lock's `Debug` does not wait), with `capture = \"none\"`, and for locks of tokio, futures, async-lock and
+Looked for in the type as it is written: references, tuples, slices, arrays, and arguments of other
+types (`Arc<Mutex<T>>`, `Vec<RwLock<T>>`). Fine under `skip`, `redact` and `debug` (a lock's `Debug`
+does not wait), with `capture = \"none\"`, and for locks of tokio, futures, async-lock and
 async-std, which cannot be serialised and are recorded as the name of their type.
 
-Not seen: a lock inside of a struct of yours, behind a type alias, or behind a generic parameter.",
+Not seen: a lock inside of a struct of yours, behind a type alias, or behind a generic parameter; and
+whether the type can be serialised at all (an `Arc` only with the feature `rc` of serde).",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {

@@ -9,15 +9,18 @@ pub(super) static RULE: Rule = Rule {
     id: "duplicate-id",
     level: Level::Deny,
     explanation: "\
-An id is what tells spans apart in the lock and over renames, and two declarations have the same one. Within one `spans!` the compiler says so; this
-looks over all modules and crates of the workspace.
+An id is what tells spans apart in the lock and over renames, and two declarations have the same
+one. Within one `spans!` the compiler says so; this looks over all modules and crates of the
+workspace.
 
     pub node Plan(id = \"home.plan\");        // in one module
     pub node Replan(id = \"home.plan\");      // found, in another
 
-A declared id is also compared with the ids that functions without a declaration have, `crate.module.Type.function`.
+A declared id is also compared with the ids that functions without a declaration have,
+`crate.module.Type.function`.
 
-Fine are two declarations of which the program never has both: their conditions are `x` and `not(x)`, or two values of `target_os` and the like.
+Fine are two declarations of which the program never has both: their conditions are `x` and
+`not(x)`, or two values of `target_os` and the like.
 
 Not seen: declarations in packages outside of the workspace.",
 };

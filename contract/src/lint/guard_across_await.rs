@@ -13,8 +13,9 @@ pub(super) static RULE: Rule = Rule {
     id: "guard-across-await",
     level: Level::Warn,
     explanation: "\
-A guard is bound and the same scope awaits before it is dropped. While the future waits, the thread runs others: they find themselves in the
-context of the guard, and their spans in the wrong trace. A lock that is held meanwhile makes the span last as long as everybody who waits for it.
+A guard is bound and the same scope awaits before it is dropped. While the future waits, the thread
+runs others: they find themselves in the context of the guard, and their spans in the wrong trace. A
+lock that is held meanwhile makes the span last as long as everybody who waits for it.
 
     async fn answer(context: Context) {
         let _entered = context.enter();
@@ -25,11 +26,14 @@ context of the guard, and their spans in the wrong trace. A lock that is held me
         ask().in_context(context).await; // fine
     }
 
-Looked for: `let guard = context.enter()` in every function; `let guard = lock.lock()` (`read`, `write`) followed by `unwrap`, `expect`,
-`unwrap_or_else` or `?` in annotated functions, and without these where the file imports `parking_lot`. `drop(guard)`, or giving the guard to somebody else, ends it.
+Looked for: `let guard = context.enter()` in every function; in annotated ones `let guard =
+lock.lock()` followed by `unwrap`, `expect` or `unwrap_or_else`, and without these where the file
+imports `parking_lot`; the same of `read` and `write` in a file that mentions `RwLock`. `drop(guard)`,
+or giving the guard to somebody else, ends it.
 
-Not seen: a guard in a field or a tuple, or that a function of yours returns; the temporary in `match lock.lock().unwrap().next() { … }`. A
-guard that is dropped on one of several ways counts as dropped.",
+Not seen: a guard in a field or a tuple, or that a function of yours returns; the temporary in
+`match lock.lock().unwrap().next() { … }`. A guard that is dropped on one of several ways counts as
+dropped.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {
@@ -37,12 +41,12 @@ pub(super) fn check(input: &Input<'_>) -> Vec<Found> {
 }
 
 fn in_body(input: &Input<'_>, body: &Body) -> Vec<Found> {
-    let bare_locks = input.names.imports(&body.place, "parking_lot");
     let mut search = Search {
         file: &body.place.file,
         locals: Locals::of(&input.names, body),
         annotated: body.annotated.is_some(),
-        bare_locks,
+        bare_locks: input.names.imports(&body.place, "parking_lot"),
+        rw_locks: input.names.text(&body.place).contains("RwLock"),
         found: Vec::new(),
     };
     search.visit_block(&body.block);
@@ -53,7 +57,10 @@ struct Search<'a> {
     file: &'a str,
     locals: Locals<'a>,
     annotated: bool,
+    /// Whether locks may be taken without a `Result`.
     bare_locks: bool,
+    /// Whether `read` and `write` may be those of a lock; many other things have them.
+    rw_locks: bool,
     found: Vec<Found>,
 }
 
@@ -78,7 +85,8 @@ impl Search<'_> {
         }
         match call.method.to_string().as_str() {
             "enter" if self.locals.of_expr(&call.receiver) == Some(Holds::Context) => Some(Guard::Context),
-            "lock" | "read" | "write" if self.annotated && (unwrapped || self.bare_locks) => Some(Guard::Lock),
+            "lock" if self.annotated && (unwrapped || self.bare_locks) => Some(Guard::Lock),
+            "read" | "write" if self.annotated && self.rw_locks && (unwrapped || self.bare_locks) => Some(Guard::Lock),
             _ => None,
         }
     }
@@ -138,7 +146,6 @@ fn plain(pat: &Pat) -> &Pat {
 fn unwrapped(init: &Expr) -> Option<(&ExprMethodCall, bool)> {
     match init {
         Expr::Paren(inner) => unwrapped(&inner.expr),
-        Expr::Try(inner) => unwrapped(&inner.expr).map(|(call, _)| (call, true)),
         Expr::MethodCall(call) if ["unwrap", "expect", "unwrap_or_else"].iter().any(|name| call.method == name) => {
             unwrapped(&call.receiver).map(|(call, _)| (call, true))
         }

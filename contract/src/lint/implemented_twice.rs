@@ -9,18 +9,20 @@ pub(super) static RULE: Rule = Rule {
     id: "implemented-twice",
     level: Level::Deny,
     explanation: "\
-Two functions are tied to one declared span: in a trace, nobody can tell which of them ran, and the contract promises one set of inputs and
-outputs for two.
+Two functions are tied to one declared span: in a trace, nobody can tell which of them ran, and the
+contract promises one set of inputs and outputs for two.
 
     #[node(span = spans::Plan)]
     fn plan() {}
     #[node(span = spans::Plan)]      // found
     fn plan_again() {}
 
-Fine are two functions of which the program never has both: their conditions are `x` and `not(x)`, or two values of `target_os` and the
-like. Where several implementations of a trait are meant to make the same span, allow it with that as the reason.
+Fine are two functions of which the program never has both: their conditions are `x` and `not(x)`,
+or two values of `target_os` and the like. Where several implementations of a trait are meant to
+make the same span, allow it with that as the reason.
 
-Not seen: conditions that exclude each other in any other way, such as two features of which one is chosen.",
+Not seen: conditions that exclude each other in any other way, such as two features of which one is
+chosen.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {

@@ -1,4 +1,5 @@
-//! What a local name is known to hold, from the expression or the type it was given; most names hold nothing that matters here.
+//! What a local name is known to hold, from the expression or the type it was given; most names hold nothing that
+//! matters here.
 
 use std::collections::HashMap;
 

@@ -13,8 +13,8 @@ pub(super) static RULE: Rule = Rule {
     id: "lost-context",
     level: Level::Warn,
     explanation: "\
-An annotated function starts a task or thread that does not know its span. What is annotated in there becomes a trace of its own instead of a
-child.
+An annotated function starts a task or thread that does not know its span. What is annotated in
+there becomes a trace of its own instead of a child.
 
     #[node]
     async fn collect(homes: Vec<Home>) {
@@ -25,16 +25,19 @@ child.
         std::thread::spawn(Context::current().wrap(move || sum(&homes)));  // fine
     }
 
-Looked for, through imports and renames: `spawn`, `spawn_blocking` and `spawn_local` of tokio, of its `JoinSet`, `LocalSet`, `Runtime` and
-`Handle`; `std::thread::spawn`, `Builder::spawn` and the `spawn` of `std::thread::scope`; `spawn`, `spawn_fifo` and the `spawn` of `scope` of rayon;
-`spawn` of async-std and smol.
+Looked for, through imports and renames: `spawn`, `spawn_blocking` and `spawn_local` of tokio, of
+its `JoinSet`, `LocalSet`, `Runtime` and `Handle`; `std::thread::spawn`, `Builder::spawn` and the
+`spawn` of `std::thread::scope`; `spawn`, `spawn_fifo` and the `spawn` of `scope` of rayon; `spawn`
+of async-std and smol.
 
-Fine is what carries a context: `.in_current_span()`, `.in_context(…)`, `Context::wrap`, `SessionContext::scope`, work that mentions a context from
-outside (a field called `context` counts as one), a call of a `#[scheduled]` function (always a trace of its own), and a call of an
-annotated function that is not `async` and returns a future (it takes its parent at the call).
+Fine is what carries a context: `.in_current_span()`, `.in_context(…)`, `Context::wrap`,
+`SessionContext::scope`, work that mentions a context from outside (a field called `context` counts
+as one), a call of a `#[scheduled]` function (always a trace of its own), and a call of an annotated
+function that is not `async` and returns a future (it takes its parent at the call).
 
-Not seen: work started by functions that are not annotated; a `JoinSet` in a field; rayon's parallel iterators and `join`; what a macro
-writes, unless it is given a list of expressions. An `.in_current_span()` of another crate counts as ours.",
+Not seen: work started by functions that are not annotated; a `JoinSet` in a field; rayon's parallel
+iterators and `join`; what a macro writes, unless it is given a list of expressions. An
+`.in_current_span()` of another crate counts as ours.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {
@@ -133,7 +136,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether `call` is one of a function that starts its own trace, or that has taken its parent when the call returns.
+    /// Whether `call` is one of a function that starts its own trace, or that has taken its parent when it returns.
     fn starts_well(&self, call: &ExprCall) -> bool {
         let Expr::Path(function) = &*call.func else { return false };
         let functions = self.locals.functions(&function.path);

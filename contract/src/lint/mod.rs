@@ -1,10 +1,11 @@
 //! What looks wrong in a program's telemetry, read from its source: one file per rule.
 //!
-//! In: a [`Program`] and the [`Levels`] of the rules. Out: [`Finding`]s, sorted by place. A rule decides from names and syntax, without types,
-//! and stays silent where that is not enough; what a rule does not see stands in its explanation.
+//! In: a [`Program`] and the [`Levels`] of the rules. Out: [`Finding`]s, sorted by place. A rule decides from names and
+//! syntax, without types, and stays silent where that is not enough; what a rule does not see stands in its
+//! explanation.
 //!
-//! `files` indexes the source (imports, extents), `names` resolves paths through it, `locals` knows what a local name holds; the rules stand on
-//! these, and `allow` takes away what a comment allows.
+//! `files` indexes the source (imports, extents), `names` resolves paths through it, `locals` knows what a local name
+//! holds; the rules stand on these, and `allow` takes away what a comment allows.
 
 mod allow;
 mod captured_lock;
@@ -96,7 +97,8 @@ pub fn rule(name: &str) -> Result<&'static Rule, String> {
     })
 }
 
-/// Everything the rules find in `program` that no comment allows, sorted by place, then by rule. Rules at [`Level::Allow`] find nothing.
+/// Everything the rules find in `program` that no comment allows, sorted by place, then by rule. Rules at
+/// [`Level::Allow`] find nothing.
 pub fn lint(program: &Program, levels: &Levels) -> Vec<Finding> {
     let files = Files::of(program);
     let input = Input { program, names: Names::new(program, &files) };

@@ -82,6 +82,11 @@ impl<'a> Names<'a> {
         self.follow(around, here.module, &written, MOST_STEPS)
     }
 
+    /// The text of the file `place` is in.
+    pub(super) fn text(&self, place: &Place) -> &'a str {
+        self.files.get(&place.file).map_or("", |file| file.text)
+    }
+
     /// Whether something of the crate `name` is imported where `place` is.
     pub(super) fn imports(&self, place: &Place, name: &str) -> bool {
         let Some(file) = self.files.get(&place.file) else { return false };

@@ -13,8 +13,9 @@ pub(super) static RULE: Rule = Rule {
     id: "secret-captured",
     level: Level::Warn,
     explanation: "\
-The value of a parameter is captured whose name says that it is a secret. The runtime's redaction replaces it by a marker, as long as its rules are the
-built-in ones; that it never travels should stand where everybody can read it.
+The value of a parameter is captured whose name says that it is a secret. The runtime's redaction
+replaces it by a marker, as long as its rules are the built-in ones; that it never travels should
+stand where everybody can read it.
 
     #[tool]
     fn fetch(url: &str, api_key: &str) {}          // found
@@ -25,11 +26,13 @@ built-in ones; that it never travels should stand where everybody can read it.
     #[tool]
     fn fetch(url: &str, api_key: Secret<String>) {} // fine
 
-Names are judged by the rules of the redaction itself (`spanwright::Rules`): `access_token` is a secret, `max_tokens` and `token_count` are not. The
-keys of `inputs(…)` are judged too. Fine are numbers and booleans, which redaction lets pass, `Secret<…>`, and levels at which values do not
+Names are judged by the rules of the redaction itself (`spanwright::Rules`): `access_token` is a
+secret, `max_tokens` and `token_count` are not. The keys of `inputs(…)` are judged too. Fine are
+numbers and booleans, which redaction lets pass, `Secret<…>`, and levels at which values do not
 travel (`none`; `keys`, which is that of `#[node]`).
 
-Not seen: a secret under another name, and one in a field of a struct, which redaction finds by the name of the field.",
+Not seen: a secret under another name, and one in a field of a struct, which redaction finds by the
+name of the field.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {

@@ -14,8 +14,8 @@ pub(super) static RULE: Rule = Rule {
     id: "uncovered-function",
     level: Level::Warn,
     explanation: "\
-In a crate that declares its spans, a function without an attribute is called by a function that is tied to a declared span, and calls one
-itself: a step between two declared ones that no trace shows.
+In a crate that declares its spans, a function without an attribute is called by a function that is
+tied to a declared span, and calls one itself: a step between two declared ones that no trace shows.
 
     #[workflow(span = spans::Evening)]
     fn evening() { prepare() }
@@ -23,12 +23,14 @@ itself: a step between two declared ones that no trace shows.
     #[tool(span = spans::CloseBlinds)]
     fn close_blinds() {}
 
-If the step matters, declare a span for it and annotate it; if it only passes the work on, allow it and say so.
+If the step matters, declare a span for it and annotate it; if it only passes the work on, allow it
+and say so.
 
-Looked for are functions of the same crate, called by their path, by an imported or renamed name, by `Self::`, and as methods of `self`.
+Looked for are functions of the same crate, called by their path, by an imported or renamed name, by
+`Self::`, and as methods of `self`.
 
-Not seen: methods of other values, functions handed over as values, what a macro calls unless it is given a list of expressions, and gaps
-of more than one function.",
+Not seen: methods of other values, functions handed over as values, what a macro calls unless it is
+given a list of expressions, and gaps of more than one function.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {

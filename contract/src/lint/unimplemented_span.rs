@@ -11,7 +11,8 @@ pub(super) static RULE: Rule = Rule {
     id: "unimplemented-span",
     level: Level::Deny,
     explanation: "\
-A span is declared and no function is tied to it: whoever reads the contract waits for a span that never comes.
+A span is declared and no function is tied to it: whoever reads the contract waits for a span that
+never comes.
 
     spanwright::spans! {
         pub node Plan(id = \"home.node.plan\");   // found, unless …
@@ -19,10 +20,11 @@ A span is declared and no function is tied to it: whoever reads the contract wai
     #[node(span = spans::Plan)]                 // … a function makes it
     fn plan() {}
 
-Counted as made is also a span whose name stands in an attribute that could not be read, or in code that could not be followed (the body of a
-`macro_rules!`).
+Counted as made is also a span whose name stands in an attribute that could not be read, or in code
+that could not be followed (the body of a `macro_rules!`).
 
-Not seen: functions in generated files and in packages outside of the workspace, so allow it where those make the span.",
+Not seen: functions in generated files and in packages outside of the workspace, so allow it where
+those make the span.",
 };
 
 pub(super) fn check(input: &Input<'_>) -> Vec<Found> {

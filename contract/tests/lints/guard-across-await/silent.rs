@@ -23,6 +23,8 @@ async fn locked(state: &Mutex<Vec<u32>>, shared: &tokio::sync::Mutex<u32>, reade
     // One that is made for it.
     let guard = shared.lock().await;
     let line = reader.read();
+    // Many things can be read.
+    let sample = reader.read().unwrap();
     step().await;
     let later = state.lock().unwrap();
     let future = async { step().await };
