@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
 
 mod commands;
+mod contract;
 mod ground;
 mod server;
