@@ -4,4 +4,5 @@
 
 mod commands;
 mod ground;
+mod review;
 mod server;

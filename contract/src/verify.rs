@@ -87,7 +87,7 @@ pub fn compare(program: &Program, catalog: &Catalog, registered: &[Registered]) 
         one_place(&key, entries, records, &mut found);
     }
     for (key, records) in built {
-        for record in records {
+        for record in records.into_iter().filter(|record| record.is_selected) {
             let place = Place { file: key.0.clone(), ..record.place.clone() };
             match origin(program, catalog, &place, record) {
                 Some(Unresolved { place: unresolved, why, .. }) => found.from_unresolved.push(FromUnresolved {
@@ -113,7 +113,8 @@ pub fn compare(program: &Program, catalog: &Catalog, registered: &[Registered]) 
 /// The records of each function, each once, however many targets it was compiled in.
 fn by_key<'a>(program: &Program, registered: &'a [Registered]) -> BTreeMap<Key, Vec<&'a Registered>> {
     let mut built: BTreeMap<Key, Vec<&Registered>> = BTreeMap::new();
-    for record in registered {
+    let (selected, others): (Vec<_>, Vec<_>) = registered.iter().partition(|record| record.is_selected);
+    for record in selected.into_iter().chain(others) {
         let key = (from_root(&program.root, &record.place.file), record.place.line, record.facts.name().to_owned());
         let same = built.entry(key).or_default();
         if !same.iter().any(|other| other.facts == record.facts) {

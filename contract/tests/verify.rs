@@ -48,12 +48,13 @@ struct Ground {
 
 impl Ground {
     /// Reads before it builds, as the command does.
-    fn of(root: &Path, features: &[&str]) -> Self {
-        let program = read(&Options { manifest: root.to_owned(), packages: Vec::new() }).unwrap();
+    fn of(root: &Path, features: &[&str], packages: &[&str]) -> Self {
+        let packages: Vec<String> = packages.iter().map(|package| (*package).to_owned()).collect();
+        let program = read(&Options { manifest: root.to_owned(), packages: packages.clone() }).unwrap();
         let catalog = catalog(&program);
         assert_eq!(catalog.mistakes, []);
         let features = features.iter().map(|feature| (*feature).to_owned()).collect();
-        let how = Build { manifest: root.to_owned(), features, offline: true, ..Build::default() };
+        let how = Build { manifest: root.to_owned(), packages, features, offline: true, ..Build::default() };
         let registered = build(&how).unwrap_or_else(|error| panic!("{error:#}"));
         Self { program, catalog, registered }
     }
@@ -71,7 +72,7 @@ fn differences(found: &Verification) -> Vec<String> {
 #[test]
 fn a_catalog_is_what_a_build_registers() {
     let root = workspace();
-    let mut ground = Ground::of(&root, &[]);
+    let mut ground = Ground::of(&root, &[], &[]);
     let found = ground.compare();
     assert_eq!(differences(&found), Vec::<String>::new());
     let absent: Vec<_> = found.not_in_build.iter().map(|one| (one.what.as_str(), one.cfg.join(", "))).collect();
@@ -88,6 +89,10 @@ fn a_catalog_is_what_a_build_registers() {
     );
     // `judge` is compiled for the library's tests only, `plan` for them and for the library.
     assert_eq!(found.same, 12);
+
+    // `home` is built with its dependency `kit`, of which it was not asked.
+    let one = Ground::of(&root, &[], &["home"]).compare();
+    assert_eq!((differences(&one), one.same), (Vec::new(), 11));
 
     // A catalog that says something else of a function, and one that has forgotten one and made up another.
     let honest = ground.catalog.clone();
@@ -116,7 +121,7 @@ fn a_catalog_is_what_a_build_registers() {
 
     // With the feature the function is there; and the build has put another function where the source was read.
     fs::write(root.join("home/late.txt"), "#[spanwright::node]\n#[allow(dead_code)]\nfn late() {}\n").unwrap();
-    let found = Ground::of(&root, &["home/mail"]).compare();
+    let found = Ground::of(&root, &["home/mail"], &[]).compare();
     assert_eq!(found.not_in_build, []);
     assert_eq!(
         differences(&found),

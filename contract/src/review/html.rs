@@ -69,7 +69,7 @@ fn row_of(change: &Change, page: &mut String) {
         "<tr><td>{}</td><td><code>{}</code></td><td>{}</td>{}{}</tr>",
         badge(change.severity),
         change.rule.id(),
-        escaped(&change.sentence),
+        sentence(&change.sentence),
         cell(&change.before, "before"),
         cell(&change.after, "after"),
     );
@@ -115,6 +115,15 @@ fn unresolved(review: &Review, page: &mut String) {
         let _ = writeln!(page, "<li><code>{}</code> {}</li>", escaped(&one.place.to_string()), escaped(&one.why));
     }
     *page += "</ul>\n</details>\n";
+}
+
+/// A sentence, with what stands in backticks as code.
+fn sentence(text: &str) -> String {
+    let piece = |(index, part): (usize, &str)| match index % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    };
+    text.split('`').enumerate().map(piece).collect()
 }
 
 /// Text as text, with nothing in it that could be markup or hide something.

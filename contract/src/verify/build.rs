@@ -43,19 +43,16 @@ pub fn build(build: &Build) -> Result<Vec<Registered>, Error> {
     fs::create_dir_all(&records).map_err(unusable)?;
     build.clean(&metadata, &target)?;
     build.check(&metadata, &target, &records)?;
-    let members: Vec<&Path> =
-        metadata.workspace_packages().iter().filter_map(|member| member.manifest_path.as_std_path().parent()).collect();
+    let members = metadata.workspace_packages();
     let mut registered = read(&records)?;
-    registered.retain(|record| members.contains(&Path::new(&record.package)));
-    if !build.packages.is_empty() {
-        let wanted = |record: &Registered| {
-            metadata.workspace_packages().iter().any(|member| {
-                build.packages.iter().any(|name| *name == member.name.as_str())
-                    && member.manifest_path.as_std_path().parent() == Some(Path::new(&record.package))
-            })
-        };
-        registered.retain(wanted);
-    }
+    registered.retain_mut(|record| {
+        let folder = Path::new(&record.package);
+        let member = members.iter().find(|member| member.manifest_path.as_std_path().parent() == Some(folder));
+        record.is_selected = member.is_some_and(|member| {
+            build.packages.is_empty() || build.packages.iter().any(|name| *name == member.name.as_str())
+        });
+        member.is_some()
+    });
     Ok(registered)
 }
 

@@ -16,6 +16,9 @@ pub struct Registered {
     pub place: Place,
     /// Where the attribute or macro stands; the file is absolute.
     pub attribute: Place,
+    /// Whether its package is one the catalog was asked for; of others it has only the declarations that these use.
+    #[serde(skip)]
+    pub is_selected: bool,
     /// What it is.
     #[serde(flatten)]
     pub facts: Facts,
