@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use spanwright_contract::{lock, weaver};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -185,7 +186,11 @@ pub enum ReviewFormat {
     after_help = "With --format json: {\"version\", \"spans\": [{\"id\", \"name\", \"kind\", \"span_type\", \"declared\", \"parents\", \"attributes\",\n\
 \"doc\", \"cfg\", \"place\", \"functions\"}], \"unresolved\": [{\"place\", \"last_line\", \"why\"}], \"mistakes\": [{\"place\", \"message\"}]}.\n\
 What is empty is left out of a span; a place is {\"file\", \"line\", \"column\"}. The same source gives the same output.\n\n\
-Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved."
+Exit code 1 if the workspace cannot be read; a file of it that cannot is listed as unresolved.\n\n\
+Exit code of --check: 0 if nothing changed but texts, 1 if something was added, 2 if something breaks those who read the\n\
+spans, 3 if it cannot be checked. With --format json: {\"lock\", \"covers\", \"spans\", \"accepted\", \"severity\", \"changes\":\n\
+[{\"rule\", \"severity\", \"span\", \"former\", \"part\", \"before\", \"after\", \"place\", \"sentence\"}], \"unresolved\", \"moved\"};\n\
+`severity` is breaking, minor, patch or null."
 )]
 pub struct Catalog {
     /// A folder inside the workspace, or a Cargo.toml. Default: the working folder.
@@ -199,9 +204,29 @@ pub struct Catalog {
     #[arg(long, value_enum)]
     format: Option<CatalogFormat>,
 
+    /// Compare with the lock that is checked in, and say of each change whether it breaks somebody. Default: spans.lock.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = lock::FILE)]
+    pub check: Option<PathBuf>,
+
+    /// Write the lock, spans.lock or the one of --check, and say what changed.
+    #[arg(long)]
+    pub accept: bool,
+
+    /// Say what a rule of --check is, whom it breaks and what to do; without a name, list the rules.
+    #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["check", "accept"])]
+    pub explain: Option<String>,
+
+    /// With --format weaver: write the registry's files to this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+
+    /// With --format weaver: the registry's own schema URL, which ends with its version.
+    #[arg(long, value_name = "URL", default_value = weaver::UNPUBLISHED)]
+    pub schema_url: String,
+
     /// Check every target of the workspace with cargo, in a build folder of its own, and compare the catalog with what that expands: exit code 0 if they
     /// are equal, else 1. With --json: {"equal", "same", "differences", "not_in_build", "from_unresolved"}.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["check", "accept", "explain", "output"])]
     pub verify: bool,
 
     #[command(flatten)]
@@ -234,6 +259,11 @@ impl Catalog {
     pub fn format(&self, json: bool) -> CatalogFormat {
         self.format.unwrap_or(if json { CatalogFormat::Json } else { CatalogFormat::Text })
     }
+
+    /// The lock that is asked for.
+    pub fn lock(&self) -> Option<&Path> {
+        self.check.as_deref().or(self.accept.then_some(Path::new(lock::FILE)))
+    }
 }
 
 /// How a catalog is said.
@@ -243,6 +273,10 @@ pub enum CatalogFormat {
     Text,
     /// One object.
     Json,
+    /// A table for a pull request; with --check or --accept.
+    Markdown,
+    /// A registry of OpenTelemetry Weaver.
+    Weaver,
 }
 
 #[cfg(test)]

@@ -10,22 +10,38 @@ use crate::args::{self, CatalogFormat};
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::text::{self, Align};
-use crate::verify;
+use crate::{registry, verdicts, verify};
 
 /// Runs the command.
 pub fn run(args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failure> {
+    if let Some(rule) = &args.explain {
+        return verdicts::explain(rule, screen);
+    }
     let format = args.format(screen.json);
     screen.json = format == CatalogFormat::Json;
-    let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() };
     if args.verify {
+        let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() };
         return verify::run(&options, args, screen);
     }
-    let catalog = catalog(&outline(&options)?);
+    if let Some(file) = args.lock() {
+        return verdicts::run(args, file, format, screen);
+    }
+    let catalog = read(args)?;
     match format {
         CatalogFormat::Json => screen.object(&catalog)?,
         CatalogFormat::Text => show(&catalog, screen)?,
+        CatalogFormat::Weaver => registry::write(args, &catalog, screen)?,
+        CatalogFormat::Markdown => {
+            return Err(Failure::said("a catalog has no markdown", "add --check to have the changes as a table"));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The spans of the workspace, or of the packages that are asked for.
+pub fn read(args: &args::Catalog) -> Result<Catalog, Failure> {
+    let options = Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() };
+    Ok(catalog(&outline(&options)?))
 }
 
 const HEADINGS: [&str; 4] = ["SPAN", "KIND", "CAPTURED", "WHERE"];

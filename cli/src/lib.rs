@@ -11,10 +11,12 @@ mod failure;
 mod list;
 mod place;
 mod push;
+mod registry;
 mod review;
 mod screen;
 mod text;
 mod tree;
+mod verdicts;
 mod verify;
 
 use std::ffi::OsString;
@@ -29,7 +31,11 @@ use screen::Screen;
 
 /// Runs the command line `arguments`, the first of which is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = Args::parse_from(arguments);
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => return misread(&error, &arguments),
+    };
     let mut screen = Screen::new(args.json);
     let ended = match &args.command {
         Command::Tree(which) => tree::run(which, args.place(), &mut screen),
@@ -46,5 +52,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // Whoever read our output has seen enough: `spanwright list | head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => screen.fail(&failure),
+    }
+}
+
+/// Says what is wrong with the command line, or the help that was asked for.
+fn misread(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // With neither output left, the exit code has to do.
+    let _ = error.print();
+    let checks = arguments.iter().filter_map(|argument| argument.to_str()).any(|word| word.starts_with("--check"));
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        // 2 would be a verdict.
+        true if checks => ExitCode::from(verdicts::UNCHECKED),
+        true => ExitCode::from(2),
     }
 }

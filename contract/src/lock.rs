@@ -77,6 +77,9 @@ pub struct LockedSpan {
     /// Where it stands; not in the text, so `None` where the lock was read from one.
     #[serde(skip)]
     pub place: Option<Place>,
+    /// Where the first of its functions stands; likewise not in the text.
+    #[serde(skip)]
+    pub made_at: Option<Place>,
 }
 
 /// An input that is captured.
@@ -219,14 +222,17 @@ fn sound(catalog: &Catalog) -> Result<(), Error> {
     const SHOWN: usize = 8;
     let [first, ..] = &catalog.mistakes[..] else { return Ok(()) };
     if catalog.mistakes.len() == 1 {
-        return Err(Error::new(format!("cannot lock what does not compile: {}: {}", first.place, first.message)));
+        return Err(Error::new(format!(
+            "cannot read the contract of what does not compile: {}: {}",
+            first.place, first.message
+        )));
     }
     let shown = catalog.mistakes.iter().take(SHOWN);
     let mut lines: Vec<String> = shown.map(|mistake| format!("{}: {}", mistake.place, mistake.message)).collect();
     if let Some(more @ 1..) = catalog.mistakes.len().checked_sub(SHOWN) {
         lines.push(format!("and {more} more"));
     }
-    Err(Error::new(format!("cannot lock what does not compile:\n  {}", lines.join("\n  "))))
+    Err(Error::new(format!("cannot read the contract of what does not compile:\n  {}", lines.join("\n  "))))
 }
 
 impl LockedSpan {
@@ -249,6 +255,7 @@ impl LockedSpan {
             captured: Vec::new(),
             facts: Vec::new(),
             place: Some(span.place.clone()),
+            made_at: functions.first().map(|function| function.place.clone()),
         };
         if span.declared.is_some() {
             locked.functions = sorted(functions.iter().map(|function| &function.path));

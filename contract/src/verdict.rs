@@ -42,7 +42,7 @@ pub struct Change {
     /// What it is, where there is something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Where the span stands now.
+    /// Where the span stands now, or its function, where it is about what that captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     /// All that in a sentence: lower case, no full stop.

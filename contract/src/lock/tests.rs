@@ -70,7 +70,7 @@ fn a_catalog_with_mistakes_has_no_lock() {
     };
     wrong.mistakes = vec![mistake(7)];
     let error = Lock::of(&wrong, &[]).unwrap_err().to_string();
-    assert_eq!(error, "cannot lock what does not compile: home/src/lib.rs:7: unknown argument `nam`");
+    assert_eq!(error, "cannot read the contract of what does not compile: home/src/lib.rs:7: unknown argument `nam`");
     wrong.mistakes = (1..=10).map(mistake).collect();
     let error = Lock::of(&wrong, &[]).unwrap_err().to_string();
     assert!(error.contains("lib.rs:8") && error.ends_with("and 2 more"), "{error}");
@@ -179,6 +179,7 @@ fn span() -> impl Strategy<Value = LockedSpan> {
                 captured,
                 facts,
                 place: None,
+                made_at: None,
             }
         },
     )

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use spanwright_macros_core::{Kind, declaration, model, plan};
 use syn::parse::{ParseStream, Parser as _};
 
@@ -298,7 +298,8 @@ impl Collection<'_> {
         }
         let at = &tree.modules[module];
         if path.last() == "include" && (!at.is_block || self.includes_ours(at.file, tokens)) {
-            return Some(format!("`include!({})`", tokens.to_string().replace(" !", "!")));
+            let written: Vec<TokenTree> = tokens.clone().into_iter().collect();
+            return Some(format!("`include!({})`", self.sources.files[at.file].text.between(&written)));
         }
         let mention = mentions(tokens.clone()).into_iter().find(|mention| {
             let found = names.resolve(module, mention.path(), Space::Macros);

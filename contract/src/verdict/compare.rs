@@ -161,7 +161,7 @@ impl Pair<'_> {
 
     /// What a call leaves behind, as far as functions make the span.
     fn implementation(&self, out: &mut Vec<Change>) {
-        let id = &self.is.id;
+        let (id, known) = (&self.is.id, out.len());
         match (self.was.inputs.zip(self.was.output), self.is.inputs.zip(self.is.output)) {
             (None, None) => {}
             (None, Some(_)) => {
@@ -184,6 +184,9 @@ impl Pair<'_> {
                 }
                 self.facts(out);
             }
+        }
+        if let Some(place) = &self.is.made_at {
+            out[known..].iter_mut().for_each(|change| change.place = Some(place.clone()));
         }
     }
 

@@ -128,7 +128,8 @@ fn facade_path(input: &Input) -> Mistakes {
 }
 
 pub(crate) fn relative(path: &Path) -> Option<darling::Error> {
-    let absolute = path.leading_colon.is_some() || path.segments.first().is_some_and(|first| first.ident == "crate");
+    let absolute = path.leading_colon.is_some()
+        || path.segments.first().is_some_and(|first| first.ident == "crate" || first.ident == "$crate");
     if absolute {
         return None;
     }

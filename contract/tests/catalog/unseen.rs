@@ -1,0 +1,80 @@
+//! What cannot be followed is listed; what has nothing of ours is not.
+
+use crate::ground::{app, lines};
+
+#[test]
+fn macros_with_our_words_are_listed() {
+    for (text, why) in [
+        (
+            "macro_rules! make { ($n:ident) => { #[spanwright::node] fn $n() {} } }",
+            "the body of `macro_rules! make` has `#[spanwright::node]`",
+        ),
+        ("macro_rules! make { () => { #[tool] fn f() {} } }", "the body of `macro_rules! make` has `#[tool]`"),
+        (
+            "use spanwright::tool as t; macro_rules! make { () => { #[t] fn f() {} } }",
+            "the body of `macro_rules! make` has `#[t]`",
+        ),
+        (
+            "macro_rules! make { () => { #[cfg_attr(a, $crate::node)] fn f() {} } }",
+            "the body of `macro_rules! make` has `#[$crate::node]`",
+        ),
+        (
+            "macro_rules! make { () => { spanwright::spans! { } } }",
+            "the body of `macro_rules! make` has `spanwright::spans!`",
+        ),
+        (
+            "fn f() { macro_rules! make { () => { #[node] fn f() {} } } }",
+            "the body of `macro_rules! make` has `#[node]`",
+        ),
+        ("use spanwright::node; wrap! { #[node] fn f() {} }", "`#[node]` stands inside `wrap!`"),
+        (
+            "cfg_if::cfg_if! { if #[cfg(unix)] { #[spanwright::node] fn f() {} } }",
+            "`#[spanwright::node]` stands inside `cfg_if::cfg_if!`",
+        ),
+        (
+            "fn f() { run(async { select! { a => { #[spanwright::node] fn g() {} } } }) }",
+            "`#[spanwright::node]` stands inside `select!`",
+        ),
+        ("struct S; impl S { wrap! { #[spanwright::node] fn f() {} } }", "`#[spanwright::node]` stands inside `wrap!`"),
+        ("include!(\"more.rs\");", "`include!(\"more.rs\")`"),
+        ("include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));", "`include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"))`"),
+        ("mod generated;", "module `generated` has no file"),
+        ("#[path = concat!(env!(\"OUT_DIR\"), \"/made.rs\")] mod made;", "the path of module `made` is computed"),
+        (
+            "mod generated; use generated::*; #[tool] fn f() {}",
+            "`#[tool]` may be ours: where it comes from cannot be read",
+        ),
+    ] {
+        let found = app(&[("src/lib.rs", text)]);
+        let said: Vec<_> = found.unresolved.iter().map(|found| found.why.as_str()).collect();
+        assert!(said.contains(&why), "{text}: {said:?}");
+        assert_eq!((found.spans.len(), found.mistakes.len()), (0, 0), "{text}");
+    }
+}
+
+#[test]
+fn macros_without_our_words_are_not() {
+    let text = "
+        macro_rules! plain { ($($t:tt)*) => { #[test] #[rmcp::tool] fn f() { vec![1]; } } }
+        plain! { #[tool] fn g() {} }
+        thread_local! { static A: u32 = const { 1 }; }
+        rmcp::server! { #[node(a)] thing }
+        fn f() {
+            println!(\"#[node]\");
+            let table = include!(\"table.rs\");
+            let text = include_str!(\"more.rs\");
+            #[allow(unused)] let node = matches!(1, 2);
+        }
+        // #[spanwright::node] fn in_a_comment() {}
+        const TEXT: &str = \"#[spanwright::node] fn in_a_text() {}\";
+    ";
+    let found = app(&[("src/lib.rs", text), ("src/table.rs", "[1, 2, 3]"), ("src/more.rs", "#[node]")]);
+    assert_eq!(lines(&found), Vec::<String>::new());
+}
+
+#[test]
+fn a_place_says_where_the_unseen_ends() {
+    let found = app(&[("src/lib.rs", "\n  macro_rules! make {\n    () => {\n #[spanwright::node] fn f() {}\n }\n}\n")]);
+    let [only] = &found.unresolved[..] else { panic!("{found:?}") };
+    assert_eq!((only.place.line, only.place.column, only.last_line), (2, 3, 6));
+}
