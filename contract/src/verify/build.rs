@@ -1,6 +1,6 @@
 //! A build that registers its spans: `cargo check` of every target, with each member of the workspace expanded anew.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,7 +36,11 @@ pub fn build(build: &Build) -> Result<Vec<Registered>, Error> {
     let metadata = build.metadata()?;
     let target = metadata.target_directory.as_std_path().join("spanwright-verify");
     let records = target.join("expansions");
-    let unusable = |error| Error::because(format!("cannot use the folder {}", records.display()), error);
+    let unusable = |error| Error::because(format!("cannot use the folder {}", target.display()), error);
+    fs::create_dir_all(&target).map_err(unusable)?;
+    // A second verification would take what this one registers, or find everything expanded already.
+    let turn = File::create(target.join("verify.lock")).map_err(unusable)?;
+    turn.lock().map_err(unusable)?;
     if records.exists() {
         fs::remove_dir_all(&records).map_err(unusable)?;
     }
@@ -84,6 +88,8 @@ impl Build {
     fn check(&self, metadata: &Metadata, target: &Path, records: &Path) -> Result<(), Error> {
         let mut command = self.cargo("check", metadata, target);
         command.arg("--all-targets").env("SPANWRIGHT_EXPANSIONS", records);
+        // Members are compiled anew each time, so there is nothing to gain from it.
+        command.env("CARGO_INCREMENTAL", "0");
         // A wrapper that answers from a cache would expand nothing.
         command.env("RUSTC_WRAPPER", "");
         if self.packages.is_empty() {
