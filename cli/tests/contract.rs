@@ -46,7 +46,8 @@ fn workspace() -> Ground {
     write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"home\", \"bus\"]\n");
     for (package, source) in [("home", HOME), ("bus", BUS)] {
         let manifest = format!(
-            "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\nspanwright = \"0.1\"\n"
+            "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+             [dependencies]\nspanwright = \"0.1\"\n"
         );
         write(&format!("{package}/Cargo.toml"), &manifest);
         write(&format!("{package}/src/lib.rs"), source);

@@ -211,7 +211,8 @@ fn review_that_cannot_compare_says_why_with_a_code_of_its_own() {
     let unknown = repository.run(&["review", "--base", "v9"]);
     assert_eq!(unknown.code, Some(3));
     assert!(unknown.err.contains("`v9`"), "{}", unknown.err);
-    // A shallow clone, as a build server makes it: there is nothing to compare with, which must not look like "nothing changed".
+    // A shallow clone, as a build server makes it: there is nothing to compare with, which must not look like "nothing
+    // changed".
     repository.git(&["switch", "--quiet", "--create", "change"]);
     let clone = tempfile::tempdir().unwrap();
     let origin = format!("file://{}", repository.folder.path().display());

@@ -1,8 +1,9 @@
-//! Checks in `cargo test`, for those who want no command line: of the contract, [`assert_catalog!`](crate::assert_catalog), and of what the
-//! attributes become, [`assert_expansions!`](crate::assert_expansions).
+//! Checks in `cargo test`, for those who want no command line: of the contract,
+//! [`assert_catalog!`](crate::assert_catalog), and of what the attributes become,
+//! [`assert_expansions!`](crate::assert_expansions).
 //!
-//! The snapshot is insta's, so `cargo insta review` accepts a change; its text is a lock's. Where it differs, the verdicts are printed
-//! before insta's own difference.
+//! The snapshot is insta's, so `cargo insta review` accepts a change; its text is a lock's. Where it differs, the
+//! verdicts are printed before insta's own difference.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,15 +21,15 @@ use crate::{Error, render};
 
 /// The contract of the calling package equals its snapshot.
 ///
-/// The snapshot is `snapshots/…__spans.snap` beside the test. Nothing is built; the package's source is read as `spanwright catalog`
-/// reads it. `assert_catalog!(workspace)` takes the whole workspace.
+/// The snapshot is `snapshots/…__spans.snap` beside the test. Nothing is built; the package's source is read as
+/// `spanwright catalog` reads it. `assert_catalog!(workspace)` takes the whole workspace.
 ///
 /// ```no_run
 /// spanwright_contract::assert_catalog!();
 /// ```
 ///
-/// # Panics
-/// The source cannot be read or does not compile, or the contract differs from the snapshot; then the verdicts say what that means.
+/// # Panics The source cannot be read or does not compile, or the contract differs from the snapshot; then the
+/// verdicts say what that means.
 #[macro_export]
 macro_rules! assert_catalog {
     () => {
@@ -50,8 +51,8 @@ macro_rules! __assert_catalog {
 
 /// What the attributes and declarations of the calling package become equals its snapshot.
 ///
-/// The snapshot is `snapshots/…__expansions.snap` beside the test. The bodies of functions are shown as `..`: they pass through unchanged, so the
-/// text changes only with an attribute, a signature, or the version of spanwright.
+/// The snapshot is `snapshots/…__expansions.snap` beside the test. The bodies of functions are shown as `..`: they
+/// pass through unchanged, so the text changes only with an attribute, a signature, or the version of spanwright.
 ///
 /// ```no_run
 /// spanwright_contract::assert_expansions!();

@@ -93,7 +93,7 @@ impl Report {
 pub fn compare(before: &Lock, now: &Lock) -> Vec<Change> {
     let (mut pairs, gone, new) = matched(before, now);
     let renamed = renames::spans(&gone, &new);
-    let former: BTreeMap<&str, &str> =
+    let present_ids: BTreeMap<&str, &str> =
         renamed.iter().map(|(&gone_at, &new_at)| (gone[gone_at].id.as_str(), new[new_at].id.as_str())).collect();
     pairs.extend(renamed.iter().map(|(&gone_at, &new_at)| (gone[gone_at], new[new_at])));
 
@@ -103,7 +103,7 @@ pub fn compare(before: &Lock, now: &Lock) -> Vec<Change> {
     let added = (0..new.len()).filter(|index| !taken.contains(index)).map(|index| compare::added(new[index]));
     let mut changes: Vec<Change> = removed.chain(added).collect();
     for (was, is) in pairs {
-        compare::span(was, is, &former, &mut changes);
+        compare::span(was, is, &present_ids, &mut changes);
     }
     changes.sort_by(|a, b| {
         let order = |change: &Change| (std::cmp::Reverse(change.severity), change.span.clone(), change.rule);

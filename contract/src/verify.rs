@@ -1,7 +1,9 @@
-//! A catalog held against a build: every span that a build expands must be in the catalog, with the same facts, and the other way round.
+//! A catalog held against a build: every span that a build expands must be in the catalog, with the same facts, and
+//! the other way round.
 //!
-//! In: a program and its catalog, and what the build registered. Out: where they differ; nothing means equal. What a condition of compilation left out of
-//! the build, and what came out of a place that the catalog lists as unresolved, is no difference and is listed beside it.
+//! In: a program and its catalog, and what the build registered. Out: where they differ; nothing means equal. What a
+//! condition of compilation left out of the build, and what came out of a place that the catalog lists as unresolved,
+//! is no difference and is listed beside it.
 
 mod build;
 mod registered;
@@ -182,7 +184,8 @@ fn one_place(key: &Key, entries: Vec<Entry>, records: Vec<&Registered>, found: &
     }
 }
 
-/// The unresolved place that a span of the build came out of: one it, or its attribute, stands in, or one that names the file it stands in.
+/// The unresolved place that a span of the build came out of: one it, or its attribute, stands in, or one that names
+/// the file it stands in.
 fn origin<'a>(program: &Program, catalog: &'a Catalog, place: &Place, record: &Registered) -> Option<&'a Unresolved> {
     let attribute = from_root(&program.root, &record.attribute.file);
     let holds = |unresolved: &&Unresolved| {

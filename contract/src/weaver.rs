@@ -47,7 +47,8 @@ pub fn registry(lock: &Lock, schema_url: &str) -> Result<Vec<File>, Error> {
     let parts: Vec<&str> = rest.unwrap_or_default().split('/').collect();
     if parts.len() < 3 || parts.iter().any(|part| part.is_empty() || part.contains(char::is_whitespace)) {
         return Err(Error::new(format!(
-            "cannot write a registry for `{schema_url}`: a schema URL is `https://host/path/version`, as in {UNPUBLISHED}"
+            "cannot write a registry for `{schema_url}`: a schema URL is `https://host/path/version`, \
+             as in {UNPUBLISHED}"
         )));
     }
     let definitions = Definitions::of(lock);

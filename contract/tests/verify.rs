@@ -9,7 +9,8 @@ use spanwright_contract::catalog::{Catalog, catalog};
 use spanwright_contract::program::{Options, Program, read};
 use spanwright_contract::verify::{Build, Registered, Verification, build, compare};
 
-/// A copy of the workspace `name` in `fixtures` that stays where it is between runs; what its copies depend on is built once for all.
+/// A copy of the workspace `name` in `fixtures` that stays where it is between runs; what its copies depend on is
+/// built once for all.
 fn workspace(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verify");
@@ -88,7 +89,8 @@ fn a_catalog_is_what_a_build_registers() {
     // `judge` is compiled for the library's tests only, `plan` for them and for the library.
     assert_eq!(found.same, 12);
 
-    // Nothing was asked of `kit`, which is built with `home`; so the macro in it is no unresolved place of this catalog, which lacks what it makes.
+    // Nothing was asked of `kit`, which is built with `home`; so the macro in it is no unresolved place of this
+    // catalog, which lacks what it makes.
     let one = Ground::of(&root, &[], &["home"]).compare();
     assert_eq!(differences(&one), ["home/src/lib.rs:61 made is in the build and not in the catalog"]);
     assert_eq!(one.same, 11);
@@ -102,8 +104,8 @@ fn a_catalog_is_what_a_build_registers() {
         differences(&ground.compare()),
         [
             "home/src/lib.rs:15 home::spans::Collect name is `collect` in the catalog and `collect all` in the build",
-            "home/src/lib.rs:30 home::collect what is captured is `name, token, length (expression)` in the catalog and \
-             `name, token (redacted), length (expression)` in the build",
+            "home/src/lib.rs:30 home::collect what is captured is `name, token, length (expression)` in the catalog \
+             and `name, token (redacted), length (expression)` in the build",
         ]
     );
     ground.catalog = honest;

@@ -8,7 +8,8 @@ use crate::verdict::{Change, Severity};
 
 const STYLE: &str = include_str!("page.css");
 
-/// The review as one HTML file, without scripts and without anything from elsewhere; light or dark as the reader's system is.
+/// The review as one HTML file, without scripts and without anything from elsewhere; light or dark as the reader's
+/// system is.
 pub fn html(review: &Review) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -79,7 +80,9 @@ fn diff(noun: &str, changed: &Changed, page: &mut String) {
     let _ = writeln!(
         page,
         "<details open>\n<summary>{noun} {}: <code>{}</code> <span class=\"faint\">{}</span></summary>\n\
-         <div class=\"scroll\"><table class=\"diff\">\n<colgroup><col class=\"number\"><col><col class=\"number\"><col></colgroup>\n<tr><th colspan=\"2\">Before</th><th colspan=\"2\">{}</th></tr>",
+         <div class=\"scroll\"><table class=\"diff\">\n\
+         <colgroup><col class=\"number\"><col><col class=\"number\"><col></colgroup>\n\
+         <tr><th colspan=\"2\">Before</th><th colspan=\"2\">{}</th></tr>",
         changed.fate(),
         escaped(&changed.subject),
         escaped(&changed.place.to_string()),

@@ -1,6 +1,7 @@
 //! A revision of the repository as a folder, and which revision a change is compared with.
 //!
-//! Nothing of the repository is touched: the files are written out through an index of their own, and no work tree is registered.
+//! Nothing of the repository is touched: the files are written out through an index of their own, and no work tree is
+//! registered.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -55,7 +56,7 @@ impl Repository {
     pub fn base(&self, revision: Option<&str>) -> Result<Base, Error> {
         if let Some(revision) = revision {
             let what = format!(
-                "find the revision `{revision}`: name a commit, tag or branch that is in this clone; a shallow one has few"
+                "find the revision `{revision}`: name a commit, tag or branch of this clone (a shallow one has few)"
             );
             return Ok(Base { commit: self.commit(revision, &what)?, name: revision.to_owned() });
         }
@@ -69,8 +70,8 @@ impl Repository {
         };
         // Comparing with the last commit instead would find nothing and look like success.
         let (commit, branch) = left.map_err(|error| {
-            let what = "cannot find where this branch left the default branch: fetch its history (`fetch-depth: 0`), or \
-                        name a revision with `--base`";
+            let what = "cannot find where this branch left the default branch: fetch its history \
+                        (`fetch-depth: 0`), or name a revision with `--base`";
             Error::because(what, error)
         })?;
         let name = if commit == head { "HEAD".into() } else { format!("merge-base with {branch}") };

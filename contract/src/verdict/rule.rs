@@ -84,8 +84,8 @@ rules! {
 
     /// A span's display name differs.
     NameChanged, "name-changed", Breaking,
-    why: "MLflow searches, groups and shows spans by this name; saved searches and evaluations that look for the former \
-          one find none.",
+    why: "MLflow searches, groups and shows spans by this name; saved searches and evaluations that look for the \
+          former one find none.",
     remedy: "Give the former name with `name = \"…\"`, or change the searches together with it.";
 
     /// A span is of another kind.
@@ -125,8 +125,8 @@ rules! {
 
     /// A span may no longer stand where it stood.
     ParentChanged, "parent-changed", Breaking,
-    why: "Whatever walks the tree, such as costs by parent, judges of a subtree and tree assertions, looks in the wrong \
-          place.",
+    why: "Whatever walks the tree, such as costs by parent, judges of a subtree and tree assertions, looks in the \
+          wrong place.",
     remedy: "Keep the former parent in `parents(…)` if the span can still stand there.";
 
     /// More content is captured: a level was raised, a parameter is newly captured, or a redaction or `skip` was

@@ -115,7 +115,8 @@ impl Facts {
         }
     }
 
-    /// Whether a build's facts are those of the catalog. What only name resolution knows, the build says as it is written, and it is not compared.
+    /// Whether a build's facts are those of the catalog. What only name resolution knows, the build says as it is
+    /// written, and it is not compared.
     pub fn agrees_with(&self, catalog: &Self) -> bool {
         self.words(catalog).iter().all(|(_, build, catalog)| build == catalog)
     }

@@ -179,6 +179,11 @@ fn a_registry_has_the_syntax_of_weaver() {
     assert_eq!(manifest.schema_url, UNPUBLISHED);
     let [gen_ai] = &manifest.dependencies[..] else { panic!("{manifest:?}") };
     assert_eq!(gen_ai.schema_url, semconv::SCHEMA_URL);
+    assert_eq!(
+        semconv::SCHEMA_URL,
+        "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev",
+        "the commit that is named has another: name the one that the table follows"
+    );
     assert!(gen_ai.registry_path.ends_with("[model]"), "{gen_ai:?}");
 
     let read: syntax::Definitions = read(&files[1].text);
