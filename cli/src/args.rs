@@ -128,8 +128,8 @@ pub struct Doctor {
 `code` is empty where there are mistakes; that makes the exit code 1."
 )]
 pub struct Expand {
-    /// Parts of paths: functions with all of them in their path, `collect` or `Architect::review`; and, with a `/` in it or `.`, the workspace: a folder
-    /// inside of it, or a Cargo.toml. Default: everything, and the working folder.
+    /// Parts of paths: functions with all of them in their path, `collect` or `Architect::review`; and, with a `/` in
+    /// it or `.`, the workspace: a folder inside of it, or a Cargo.toml. Default: everything, and the working folder.
     #[arg(value_name = "PART|PATH")]
     pub parts: Vec<String>,
 
@@ -206,7 +206,8 @@ pub struct Catalog {
     #[arg(long, value_enum)]
     format: Option<CatalogFormat>,
 
-    /// Compare with the lock that is checked in, and say of each change whether it breaks somebody. Default: spans.lock.
+    /// Compare with the lock that is checked in, and say of each change whether it breaks somebody. Default:
+    /// spans.lock.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = lock::FILE)]
     pub check: Option<PathBuf>,
 
@@ -226,9 +227,10 @@ pub struct Catalog {
     #[arg(long, value_name = "URL", default_value = weaver::UNPUBLISHED)]
     pub schema_url: String,
 
-    /// Check every target of the workspace with cargo, in a build folder of its own, and compare the catalog with what that expands: exit code 0 if they
-    /// are equal, else 1. With --json: {"equal", "same", "differences", "not_in_build", "from_unresolved"}.
-    #[arg(long)]
+    /// Check every target of the workspace with cargo, in a build folder of its own, and compare the catalog with what
+    /// that expands: exit code 0 if they are equal, else 1. With --json: {"equal", "same", "differences",
+    /// "not_in_build", "from_unresolved"}.
+    #[arg(long, conflicts_with_all = ["check", "accept", "explain", "output"])]
     pub verify: bool,
 
     #[command(flatten)]

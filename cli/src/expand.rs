@@ -61,7 +61,8 @@ fn show(expansions: &[Expansion], screen: &mut Screen) -> Result<(), Failure> {
             screen.line(screen.paint(Tone::Faint, &format!(" --> {place}")))?;
         }
         for line in code.lines() {
-            screen.line(line)?;
+            // A text in the code could drive the terminal.
+            screen.line(line.replace(|c: char| c.is_control() && c != '\t', "·"))?;
         }
     }
     Ok(())

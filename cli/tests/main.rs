@@ -6,4 +6,5 @@ mod commands;
 mod contract;
 mod ground;
 mod lint;
+mod review;
 mod server;

@@ -1,7 +1,7 @@
 //! What the attributes and declarations of a source tree become, as text for people.
 //!
-//! In: a program. Out: each annotated function and each `spans!` with its expansion, by path. The same macros as in a build, printed by prettyplease:
-//! comments are gone, since the expansion is made of tokens.
+//! In: a program. Out: each annotated function and each `spans!` with its expansion, by path. The same macros as in a
+//! build, printed by prettyplease: comments are gone, since the expansion is made of tokens.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;

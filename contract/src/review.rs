@@ -1,10 +1,11 @@
-//! What a change does to the telemetry of a program, for the people who review it: changes of the contract, changed expansions and changed
-//! trace trees beside each other.
+//! What a change does to the telemetry of a program, for the people who review it: changes of the contract, changed
+//! expansions and changed trace trees beside each other.
 //!
-//! In: the source tree before and after. Out: a group for each span, with all that changed about it, and the rest by function and test; as text, as a
-//! comment for a pull request, or as a page.
+//! In: the source tree before and after. Out: a group for each span, with all that changed about it, and the rest by
+//! function and test; as text, as a comment for a pull request, or as a page.
 //!
-//! - The bodies of functions pass through the attributes unchanged and are not compared: the diff of the source shows them.
+//! - The bodies of functions pass through the attributes unchanged and are not compared: the diff of the source shows
+//!   them.
 //! - Trees are what tests expect, or what a run recorded and nobody has accepted yet; no test is run.
 
 mod groups;
@@ -139,8 +140,8 @@ impl Side {
     }
 }
 
-/// Reviews the workspace that `options` name against a revision of its git repository: `base`, else where this branch left the default branch, else the
-/// last commit. A workspace that was not there yet counts as empty.
+/// Reviews the workspace that `options` name against a revision of its git repository: `base`, else where this branch
+/// left the default branch, else the last commit. A workspace that was not there yet counts as empty.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
-//! Checks in `cargo test`, for those who want no command line: of the contract, [`assert_catalog!`](crate::assert_catalog), and of what the
-//! attributes become, [`assert_expansions!`](crate::assert_expansions).
+//! Checks in `cargo test`, for those who want no command line: of the contract,
+//! [`assert_catalog!`](crate::assert_catalog), and of what the attributes become,
+//! [`assert_expansions!`](crate::assert_expansions).
 //!
 //! The snapshot is insta's, so `cargo insta review` accepts a change; its text is a lock's. Where it differs, the
 //! verdicts are printed before insta's own difference.
@@ -50,8 +51,8 @@ macro_rules! __assert_catalog {
 
 /// What the attributes and declarations of the calling package become equals its snapshot.
 ///
-/// The snapshot is `snapshots/…__expansions.snap` beside the test. The bodies of functions are shown as `..`: they pass through unchanged, so the
-/// text changes only with an attribute, a signature, or the version of spanwright.
+/// The snapshot is `snapshots/…__expansions.snap` beside the test. The bodies of functions are shown as `..`: they
+/// pass through unchanged, so the text changes only with an attribute, a signature, or the version of spanwright.
 ///
 /// ```no_run
 /// spanwright_contract::assert_expansions!();

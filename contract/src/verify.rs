@@ -1,7 +1,9 @@
-//! A catalog held against a build: every span that a build expands must be in the catalog, with the same facts, and the other way round.
+//! A catalog held against a build: every span that a build expands must be in the catalog, with the same facts, and
+//! the other way round.
 //!
-//! In: a program and its catalog, and what the build registered. Out: where they differ; nothing means equal. What a condition of compilation left out of
-//! the build, and what came out of a place that the catalog lists as unresolved, is no difference and is listed beside it.
+//! In: a program and its catalog, and what the build registered. Out: where they differ; nothing means equal. What a
+//! condition of compilation left out of the build, and what came out of a place that the catalog lists as unresolved,
+//! is no difference and is listed beside it.
 
 mod build;
 mod registered;
@@ -87,7 +89,7 @@ pub fn compare(program: &Program, catalog: &Catalog, registered: &[Registered]) 
         one_place(&key, entries, records, &mut found);
     }
     for (key, records) in built {
-        for record in records {
+        for record in records.into_iter().filter(|record| record.is_selected) {
             let place = Place { file: key.0.clone(), ..record.place.clone() };
             match origin(program, catalog, &place, record) {
                 Some(Unresolved { place: unresolved, why, .. }) => found.from_unresolved.push(FromUnresolved {
@@ -113,7 +115,8 @@ pub fn compare(program: &Program, catalog: &Catalog, registered: &[Registered]) 
 /// The records of each function, each once, however many targets it was compiled in.
 fn by_key<'a>(program: &Program, registered: &'a [Registered]) -> BTreeMap<Key, Vec<&'a Registered>> {
     let mut built: BTreeMap<Key, Vec<&Registered>> = BTreeMap::new();
-    for record in registered {
+    let (selected, others): (Vec<_>, Vec<_>) = registered.iter().partition(|record| record.is_selected);
+    for record in selected.into_iter().chain(others) {
         let key = (from_root(&program.root, &record.place.file), record.place.line, record.facts.name().to_owned());
         let same = built.entry(key).or_default();
         if !same.iter().any(|other| other.facts == record.facts) {
@@ -181,7 +184,8 @@ fn one_place(key: &Key, entries: Vec<Entry>, records: Vec<&Registered>, found: &
     }
 }
 
-/// The unresolved place that a span of the build came out of: one it, or its attribute, stands in, or one that names the file it stands in.
+/// The unresolved place that a span of the build came out of: one it, or its attribute, stands in, or one that names
+/// the file it stands in.
 fn origin<'a>(program: &Program, catalog: &'a Catalog, place: &Place, record: &Registered) -> Option<&'a Unresolved> {
     let attribute = from_root(&program.root, &record.attribute.file);
     let holds = |unresolved: &&Unresolved| {

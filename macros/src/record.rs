@@ -1,8 +1,10 @@
-//! What a build registers when it is asked to: the facts of every attribute and declaration that is expanded, for `spanwright catalog --verify`.
+//! What a build registers when it is asked to: the facts of every attribute and declaration that is expanded, for
+//! `spanwright catalog --verify`.
 //!
-//! Asked by the variable `SPANWRIGHT_EXPANSIONS`, the folder in which each compiler process writes a file of its own, a JSON object a line. Without it
-//! an expansion costs one look at a remembered answer. The expansion itself is the same either way, and a line that cannot be written fails no build:
-//! the span is missing from the folder, and the comparison says so.
+//! Asked by the variable `SPANWRIGHT_EXPANSIONS`, the folder in which each compiler process writes a file of its own,
+//! a JSON object a line. Without it an expansion costs one look at a remembered answer. The expansion itself is the
+//! same either way, and a line that cannot be written fails no build: the span is missing from the folder, and the
+//! comparison says so.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -103,7 +105,8 @@ impl Object {
         object.text("package", &variable("CARGO_MANIFEST_DIR"));
         object.text("crate", &variable("CARGO_CRATE_NAME"));
         object.raw("place", &place(name));
-        // In the expansion of a `macro_rules!` the name may come from its caller; the attribute then stands in its body.
+        // In the expansion of a `macro_rules!` the name may come from its caller; the attribute then stands in its
+        // body.
         object.raw("attribute", &place(Span::call_site()));
         object
     }

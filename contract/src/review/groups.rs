@@ -1,4 +1,5 @@
-//! What belongs together: the changes of a span, the expansions of its functions, and the trees whose changed lines name it.
+//! What belongs together: the changes of a span, the expansions of its functions, and the trees whose changed lines
+//! name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

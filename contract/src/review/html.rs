@@ -8,7 +8,8 @@ use crate::verdict::{Change, Severity};
 
 const STYLE: &str = include_str!("page.css");
 
-/// The review as one HTML file, without scripts and without anything from elsewhere; light or dark as the reader's system is.
+/// The review as one HTML file, without scripts and without anything from elsewhere; light or dark as the reader's
+/// system is.
 pub fn html(review: &Review) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -69,7 +70,7 @@ fn row_of(change: &Change, page: &mut String) {
         "<tr><td>{}</td><td><code>{}</code></td><td>{}</td>{}{}</tr>",
         badge(change.severity),
         change.rule.id(),
-        escaped(&change.sentence),
+        sentence(&change.sentence),
         cell(&change.before, "before"),
         cell(&change.after, "after"),
     );
@@ -79,7 +80,9 @@ fn diff(noun: &str, changed: &Changed, page: &mut String) {
     let _ = writeln!(
         page,
         "<details open>\n<summary>{noun} {}: <code>{}</code> <span class=\"faint\">{}</span></summary>\n\
-         <div class=\"scroll\"><table class=\"diff\">\n<colgroup><col class=\"number\"><col><col class=\"number\"><col></colgroup>\n<tr><th colspan=\"2\">Before</th><th colspan=\"2\">{}</th></tr>",
+         <div class=\"scroll\"><table class=\"diff\">\n\
+         <colgroup><col class=\"number\"><col><col class=\"number\"><col></colgroup>\n\
+         <tr><th colspan=\"2\">Before</th><th colspan=\"2\">{}</th></tr>",
         changed.fate(),
         escaped(&changed.subject),
         escaped(&changed.place.to_string()),
@@ -115,6 +118,15 @@ fn unresolved(review: &Review, page: &mut String) {
         let _ = writeln!(page, "<li><code>{}</code> {}</li>", escaped(&one.place.to_string()), escaped(&one.why));
     }
     *page += "</ul>\n</details>\n";
+}
+
+/// A sentence, with what stands in backticks as code.
+fn sentence(text: &str) -> String {
+    let piece = |(index, part): (usize, &str)| match index % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    };
+    text.split('`').enumerate().map(piece).collect()
 }
 
 /// Text as text, with nothing in it that could be markup or hide something.

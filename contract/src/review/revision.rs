@@ -1,6 +1,7 @@
 //! A revision of the repository as a folder, and which revision a change is compared with.
 //!
-//! Nothing of the repository is touched: the files are written out through an index of their own, and no work tree is registered.
+//! Nothing of the repository is touched: the files are written out through an index of their own, and no work tree is
+//! registered.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,32 +52,43 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// If there is no such revision, or no commit yet.
+    /// If there is no such revision, no commit yet, or too little history in a shallow clone.
     pub fn base(&self, revision: Option<&str>) -> Result<Base, Error> {
         if let Some(revision) = revision {
-            let what = format!("find the revision `{revision}` (a shallow clone has few: fetch it first)");
+            let what = format!(
+                "find the revision `{revision}`: name a commit, tag or branch of this clone (a shallow one has few)"
+            );
             return Ok(Base { commit: self.commit(revision, &what)?, name: revision.to_owned() });
         }
         let head = self.commit("HEAD", "find the last commit to compare with")?;
-        for branch in self.default_branches() {
-            if let Ok(commit) = self.git(&["merge-base", "HEAD", &branch], "compare branches")
-                && commit != head
-            {
-                return Ok(Base { commit, name: format!("merge-base with {branch}") });
+        let left = match self.default_branch() {
+            Some(branch) => {
+                self.git(&["merge-base", "HEAD", &branch], "compare branches").map(|commit| (commit, branch))
             }
-        }
-        Ok(Base { commit: head, name: "HEAD".into() })
+            None if self.is_shallow() => Err(Error::new("there is no default branch in this clone")),
+            None => return Ok(Base { commit: head, name: "HEAD".into() }),
+        };
+        // Comparing with the last commit instead would find nothing and look like success.
+        let (commit, branch) = left.map_err(|error| {
+            let what = "cannot find where this branch left the default branch: fetch its history \
+                        (`fetch-depth: 0`), or name a revision with `--base`";
+            Error::because(what, error)
+        })?;
+        let name = if commit == head { "HEAD".into() } else { format!("merge-base with {branch}") };
+        Ok(Base { commit, name })
     }
 
     /// The default branch under the names it may have here, those of the remote first.
-    fn default_branches(&self) -> Vec<String> {
+    fn default_branch(&self) -> Option<String> {
         let remote = ["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"];
         let named = self.git(&remote, "find the default branch").ok();
         let usual = ["origin/main", "origin/master", "main", "master"].map(str::to_owned);
-        let exists = |branch: &String| {
-            self.git(&["rev-parse", "--verify", "--quiet", &format!("{branch}^{{commit}}")], "find a branch").is_ok()
-        };
-        named.into_iter().chain(usual).filter(exists).take(1).collect()
+        let exists = |branch: &String| self.commit(branch, "find a branch").is_ok();
+        named.into_iter().chain(usual).find(exists)
+    }
+
+    fn is_shallow(&self) -> bool {
+        self.git(&["rev-parse", "--is-shallow-repository"], "look at the clone").is_ok_and(|said| said == "true")
     }
 
     fn commit(&self, revision: &str, what: &str) -> Result<String, Error> {
@@ -134,6 +146,9 @@ fn run(command: &mut Command, what: &str) -> Result<String, Error> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = if said.is_empty() { "git says nothing more".to_owned() } else { said };
-    Err(Error::because(format!("cannot {what}"), said))
+    Err(if said.is_empty() {
+        Error::new(format!("cannot {what}"))
+    } else {
+        Error::because(format!("cannot {what}"), said)
+    })
 }

@@ -13,7 +13,8 @@ use crate::program::Program;
 /// A tree that a test expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
-    /// Path of the test function, or the snapshot's file from the workspace's root; a second one in a function ends in `#2`.
+    /// Path of the test function, or the snapshot's file from the workspace's root; a second one in a function ends in
+    /// `#2`.
     pub key: String,
     /// Where the test function, or the snapshot, stands.
     pub place: Place,

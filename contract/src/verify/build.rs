@@ -1,6 +1,6 @@
 //! A build that registers its spans: `cargo check` of every target, with each member of the workspace expanded anew.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,26 +36,27 @@ pub fn build(build: &Build) -> Result<Vec<Registered>, Error> {
     let metadata = build.metadata()?;
     let target = metadata.target_directory.as_std_path().join("spanwright-verify");
     let records = target.join("expansions");
-    let unusable = |error| Error::because(format!("cannot use the folder {}", records.display()), error);
+    let unusable = |error| Error::because(format!("cannot use the folder {}", target.display()), error);
+    fs::create_dir_all(&target).map_err(unusable)?;
+    // A second verification would take what this one registers, or find everything expanded already.
+    let turn = File::create(target.join("verify.lock")).map_err(unusable)?;
+    turn.lock().map_err(unusable)?;
     if records.exists() {
         fs::remove_dir_all(&records).map_err(unusable)?;
     }
     fs::create_dir_all(&records).map_err(unusable)?;
     build.clean(&metadata, &target)?;
     build.check(&metadata, &target, &records)?;
-    let members: Vec<&Path> =
-        metadata.workspace_packages().iter().filter_map(|member| member.manifest_path.as_std_path().parent()).collect();
+    let members = metadata.workspace_packages();
     let mut registered = read(&records)?;
-    registered.retain(|record| members.contains(&Path::new(&record.package)));
-    if !build.packages.is_empty() {
-        let wanted = |record: &Registered| {
-            metadata.workspace_packages().iter().any(|member| {
-                build.packages.iter().any(|name| *name == member.name.as_str())
-                    && member.manifest_path.as_std_path().parent() == Some(Path::new(&record.package))
-            })
-        };
-        registered.retain(wanted);
-    }
+    registered.retain_mut(|record| {
+        let folder = Path::new(&record.package);
+        let member = members.iter().find(|member| member.manifest_path.as_std_path().parent() == Some(folder));
+        record.is_selected = member.is_some_and(|member| {
+            build.packages.is_empty() || build.packages.iter().any(|name| *name == member.name.as_str())
+        });
+        member.is_some()
+    });
     Ok(registered)
 }
 
@@ -87,6 +88,8 @@ impl Build {
     fn check(&self, metadata: &Metadata, target: &Path, records: &Path) -> Result<(), Error> {
         let mut command = self.cargo("check", metadata, target);
         command.arg("--all-targets").env("SPANWRIGHT_EXPANSIONS", records);
+        // Members are compiled anew each time, so there is nothing to gain from it.
+        command.env("CARGO_INCREMENTAL", "0");
         // A wrapper that answers from a cache would expand nothing.
         command.env("RUSTC_WRAPPER", "");
         if self.packages.is_empty() {

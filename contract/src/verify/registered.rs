@@ -16,6 +16,9 @@ pub struct Registered {
     pub place: Place,
     /// Where the attribute or macro stands; the file is absolute.
     pub attribute: Place,
+    /// Whether its package is one the catalog was asked for; of others it has only the declarations that these use.
+    #[serde(skip)]
+    pub is_selected: bool,
     /// What it is.
     #[serde(flatten)]
     pub facts: Facts,
@@ -112,7 +115,8 @@ impl Facts {
         }
     }
 
-    /// Whether a build's facts are those of the catalog. What only name resolution knows, the build says as it is written, and it is not compared.
+    /// Whether a build's facts are those of the catalog. What only name resolution knows, the build says as it is
+    /// written, and it is not compared.
     pub fn agrees_with(&self, catalog: &Self) -> bool {
         self.words(catalog).iter().all(|(_, build, catalog)| build == catalog)
     }

@@ -1,7 +1,8 @@
-//! What a plan says of itself, in words: the same for a reader of source files and for a build that is asked to register its spans.
+//! What a plan says of itself, in words: the same for a reader of source files and for a build that is asked to
+//! register its spans.
 //!
-//! Nothing here depends on who made the tokens: a compiler and a reader of files print the same tokens with different blanks, so texts of tokens are
-//! written by [`text`] alone.
+//! Nothing here depends on who made the tokens: a compiler and a reader of files print the same tokens with different
+//! blanks, so texts of tokens are written by [`text`] alone.
 
 use std::fmt::Write as _;
 
@@ -63,7 +64,7 @@ pub struct Declared {
     pub name: String,
     /// Span type.
     pub span_type: String,
-    /// Ids of the spans it may stand under, `root` for none, and `path …` for one declared elsewhere; `None`: anywhere.
+    /// Ids of the spans it may stand under, `root` for none, `path …` for one declared elsewhere; `None`: anywhere.
     pub parents: Option<Vec<String>>,
     /// Keys and types of its attributes.
     pub attributes: Vec<(String, String)>,
