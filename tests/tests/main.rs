@@ -2,6 +2,7 @@
 
 mod attributes;
 mod contract;
+mod declared;
 mod degradation;
 mod delivery;
 mod end_to_end;
