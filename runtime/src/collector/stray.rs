@@ -49,18 +49,14 @@ impl Strays {
 
 fn remark(record: &SpanRecord, (id, key): &(String, String), value: &AttributeValue, stray: Stray<'_>) -> String {
     let source = &record.source;
-    let place = format!("`{}` ({}:{})", source.function, source.file, source.line);
+    let set = format!("attribute `{key}` on `{}` ({}:{}) is kept", source.function, source.file, source.line);
     match stray {
         Stray::Undeclared => {
-            format!(
-                "attribute `{key}`, set in {place}, is kept though `{id}` does not declare it: declare it in `spans!`"
-            )
+            format!("{set} though `{id}` does not declare it: declare it in `spans!`")
         }
         Stray::Mistyped(ty) => {
             let found = conformance::type_of(value);
-            format!(
-                "attribute `{key}`, set in {place}, is kept as `{found}` though `{id}` declares it as `{ty}`: use its typed setter"
-            )
+            format!("{set} as `{found}` though `{id}` declares it as `{ty}`: use its typed setter")
         }
     }
 }

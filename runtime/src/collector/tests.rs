@@ -155,7 +155,8 @@ fn what_the_attributes_and_the_policy_make_of_a_span_is_no_stray() {
 #[test]
 fn a_program_that_invents_keys_is_heard_a_hundred_times_and_counted_exactly() {
     let recorder = recorder(64, 2);
-    let site = declared(Kind::Tool, &[]);
+    // However long its declaration is.
+    let site = declared(Kind::Tool, Box::leak(vec![COUNT; 10_000].into()));
     let mut collector = Collector::new(recorder, Box::new(Kept::default()), None);
     scope(recorder).run(|| traced(site, || (0..250).for_each(|n| handle().set(&format!("k{n}"), n))));
     collector.cycle().expect("it takes everything");

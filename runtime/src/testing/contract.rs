@@ -1,6 +1,5 @@
 //! What was recorded, against what is declared.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -356,22 +355,4 @@ fn edits(from: &str, to: &str) -> usize {
         rows.push(row);
     }
     rows[from.len()][to.len()]
-}
-
-impl Recorded for [SpanRecord] {
-    fn records(&self) -> Cow<'_, [SpanRecord]> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl Recorded for Vec<SpanRecord> {
-    fn records(&self) -> Cow<'_, [SpanRecord]> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl<T: Recorded + ?Sized> Recorded for &T {
-    fn records(&self) -> Cow<'_, [SpanRecord]> {
-        (**self).records()
-    }
 }

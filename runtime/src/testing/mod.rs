@@ -183,6 +183,24 @@ impl Recorded for Recording {
     }
 }
 
+impl Recorded for [SpanRecord] {
+    fn records(&self) -> Cow<'_, [SpanRecord]> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl Recorded for Vec<SpanRecord> {
+    fn records(&self) -> Cow<'_, [SpanRecord]> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<T: Recorded + ?Sized> Recorded for &T {
+    fn records(&self) -> Cow<'_, [SpanRecord]> {
+        (**self).records()
+    }
+}
+
 impl Default for Recording {
     fn default() -> Self {
         Self::new()
@@ -203,10 +221,31 @@ impl fmt::Debug for Recording {
 
 /// Compares recorded spans with the contracts they are declared in: the `CONTRACT` of each `spans!` the traced code uses.
 ///
-/// The first argument is a [`Recording`](testing::Recording), or any [`Recorded`](testing::Recorded) such as a slice of
-/// [`SpanRecord`](record::SpanRecord)s. Each span must be declared, be of the declared kind, stand under a parent it may have and not
+/// The first argument is a [`Recording`](crate::testing::Recording), or any [`Recorded`](crate::testing::Recorded) such as a slice of
+/// [`SpanRecord`](crate::record::SpanRecord)s. Each span must be declared, be of the declared kind, stand under a parent it may have and not
 /// under a leaf, and have declared attributes of the declared types only. A declared span or attribute that was not recorded is no
-/// violation. [`testing::contract_violations`] gives the same as values.
+/// violation. [`contract_violations`](crate::testing::contract_violations) gives the same as values.
+///
+/// ```
+/// use spanwright::{assert_contract, node, testing::Recording};
+///
+/// mod spans {
+///     spanwright::spans! {
+///         pub node Collect(id = "home.node.collect") {
+///             entity_count: u64,
+///         }
+///     }
+/// }
+///
+/// #[node(span = spans::Collect, handle = span)]
+/// fn collect(rows: &[u32]) {
+///     span.entity_count(rows.len() as u64);
+/// }
+///
+/// let recording = Recording::new();
+/// recording.run(|| collect(&[1, 2]));
+/// assert_contract!(recording, spans::CONTRACT);
+/// ```
 ///
 /// # Panics
 ///
@@ -221,8 +260,8 @@ macro_rules! assert_contract {
 
 /// Compares a recorded tree with the expected one, given as text; the text's own indentation is taken off first.
 ///
-/// The first argument is a [`Recording`](testing::Recording), or any [`Recorded`](testing::Recorded) such as a slice of
-/// [`SpanRecord`](record::SpanRecord)s. The tree as [`Recording::tree`](testing::Recording::tree) shows it is what is expected exactly:
+/// The first argument is a [`Recording`](crate::testing::Recording), or any [`Recorded`](crate::testing::Recorded) such as a slice of
+/// [`SpanRecord`](crate::record::SpanRecord)s. The tree as [`Recording::tree`](crate::testing::Recording::tree) shows it is what is expected exactly:
 /// a line a span, two spaces a level, siblings in the order of their start.
 ///
 /// ```
