@@ -85,6 +85,7 @@ fn a_span_is_what_it_is_declared_as() {
 /// The arguments are evaluated when the call starts, and move nothing.
 #[test]
 fn attributes_of_the_argument_list_go_through_the_declaration() {
+    const LINE: u32 = line!() + 1;
     #[node(
         span = spans::Collect,
         attributes(entity_count = rows.len() as u64, home.name = &name, kinds = &rows, extra = &name),
@@ -96,6 +97,7 @@ fn attributes_of_the_argument_list_go_through_the_declaration() {
     let recording = Recording::new();
     let returned = recording.run(|| gather("villa".into(), vec!["lamp".into()]));
     assert_eq!(returned, ("villa".to_owned(), vec!["lamp".to_owned()]));
+    assert_eq!(recording.span("collect").source.line, LINE);
     let expected = [
         ("entity_count", "Int(1)"),
         ("home.name", "Text(\"villa\")"),
@@ -157,7 +159,7 @@ fn a_key_of_the_conventions_sets_its_attribute() {
         s.set_standard(gen_ai::REQUEST_STREAM, true);
         s.set_standard(gen_ai::RESPONSE_FINISH_REASONS, &["stop"]);
         s.set_standard(gen_ai::REQUEST_STOP_SEQUENCES, &vec![String::from("end")]);
-        s.set_standard(mlflow::LLM_COST, &serde_json::json!({"total_cost": 0.1}));
+        s.set_standard(mlflow::LLM_COST, serde_json::json!({"total_cost": 0.1}));
         s.set_standard(mlflow::MESSAGE_FORMAT, "openai");
         model
     }

@@ -192,18 +192,19 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let calls = calls.iter().flatten();
-        let new = match &self.plan.span {
-            Some(path) => self.declared(path, function, &quote!(#(#values),*)),
-            None => hidden!(#p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])),
-        };
-        hidden!(static __SITE: #p::Callsite = #new #(#calls)*;)
+        let declared = self.plan.span.as_ref().map(|path| self.declaration(path));
+        hidden! {
+            static __SITE: #p::Callsite =
+                #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*]) #declared #(#calls)*;
+        }
     }
 
-    /// Output: `p::Callsite::declared::<path, p::kind::NodeSpan>("f", &["a", "b"])`, all of it at the path, where another kind is to be reported
-    fn declared(&self, path: &Path, function: &str, values: &TokenStream) -> TokenStream {
+    /// Output: `.declared(p::declaration::<path, p::kind::NodeSpan>())`, whose argument stands at the path, where another kind is to be reported
+    fn declaration(&self, path: &Path) -> TokenStream {
         let at = place(path);
         let (p, marker) = (self.p.at(at), self.plan.kind.marker());
-        quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#marker>(#function, &[#values]))
+        let declaration = quote_spanned!(at=> #p::declaration::<#path, #p::kind::#marker>());
+        hidden!(.declared(#declaration))
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
