@@ -13,12 +13,12 @@ struct Budget {
 }
 
 const BUDGETS: [Budget; 6] = [
-    Budget { shape: "sync", lines: 14, bytes: 500 },
-    Budget { shape: "asynchronous", lines: 21, bytes: 500 },
-    Budget { shape: "future", lines: 14, bytes: 500 },
-    Budget { shape: "boxed", lines: 16, bytes: 500 },
-    Budget { shape: "streamed", lines: 14, bytes: 500 },
-    Budget { shape: "boxed_stream", lines: 16, bytes: 500 },
+    Budget { shape: "sync", lines: 10, bytes: 500 },
+    Budget { shape: "asynchronous", lines: 17, bytes: 500 },
+    Budget { shape: "future", lines: 10, bytes: 500 },
+    Budget { shape: "boxed", lines: 12, bytes: 500 },
+    Budget { shape: "streamed", lines: 10, bytes: 500 },
+    Budget { shape: "boxed_stream", lines: 12, bytes: 500 },
 ];
 
 fn text(code: &str) -> usize {

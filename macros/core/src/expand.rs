@@ -155,7 +155,7 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `{ static __SITE: …; __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
+    /// Output: `{ p::site!(…); __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
     ///
     /// The user's expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
@@ -167,7 +167,11 @@ impl Emit<'_> {
         hidden!({ #site __SITE.start(&[#(#values),*]) } #facts)
     }
 
-    /// Output: `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…");`
+    /// Output: `p::site!("f", Node, ["a", "b"]);`, which is `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]);`, and
+    /// where more is said `p::site!("f", Node, ["a", "b"], .named("…"));`
+    ///
+    /// A declared span is written out, `static __SITE: p::Callsite = p::Callsite::declared::<path, p::kind::Node>("f", &["a", "b"]);`: through the macro
+    /// a wrong path would be reported at the attribute.
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -191,16 +195,20 @@ impl Emit<'_> {
             level("inputs", *inputs),
             level("output", *output),
         ];
-        let calls = calls.iter().flatten();
-        let new = match &self.plan.span {
+        let calls: TokenStream = calls.into_iter().flatten().collect();
+        match &self.plan.span {
             // At the path, where another kind is to be reported.
             Some(path) => {
                 let at = path.span().resolved_at(Span::mixed_site());
-                quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#kind>(#function, &[#(#values),*]))
+                let new =
+                    quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#kind>(#function, &[#(#values),*]));
+                hidden!(static __SITE: #p::Callsite = #new #calls;)
             }
-            None => hidden!(#p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*])),
-        };
-        hidden!(static __SITE: #p::Callsite = #new #(#calls)*;)
+            None => {
+                let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
+                hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
+            }
+        }
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
