@@ -33,6 +33,13 @@ pub fn spans(tokens: TokenStream) -> TokenStream {
     spanwright_macros_core::spans(tokens.into()).into()
 }
 
+/// The typed keys of the standard attributes, for the runtime's `semconv`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn standard_attributes(_: TokenStream) -> TokenStream {
+    spanwright_macros_core::semconv::keys().into()
+}
+
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident: $kind:ident;)*) => {$(
         $(#[$doc])*

@@ -2,7 +2,7 @@
 
 pub use crate::__site as site;
 pub use crate::callsite::{Callsite, Capture as Level, Kind};
-pub use crate::capture::{Text, Value, arg, debug, redacted};
+pub use crate::capture::{Text, Texts, Value, arg, debug, redacted};
 pub use crate::contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use crate::future::{
     Instrumented, InstrumentedStream, Then, future, future_from, future_then, promised_future, stream, try_future,
@@ -10,7 +10,7 @@ pub use crate::future::{
 };
 pub use crate::outcome::{Observed, error, model, opaque, plain as value, ret, sandbox, unreached};
 pub use crate::span::{
-    Declared, Facts, Handle, MadeBy, OpenSpan, Span, Texts, attribute, call, declared, handle, kind, start,
+    Declared, Facts, Handle, MadeBy, OpenSpan, Span, attribute, call, declared, handle, kind, start,
 };
 pub use serde::Serialize;
 pub use std::boxed::Box;

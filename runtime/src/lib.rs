@@ -51,6 +51,7 @@ mod outcome;
 mod pipeline;
 pub mod record;
 mod recorder;
+pub mod semconv;
 mod session;
 mod span;
 #[cfg(feature = "store")]
@@ -79,7 +80,7 @@ pub use pipeline::{Builder, FlushReport, Guard, builder, init};
 #[cfg(feature = "store")]
 pub use pipeline::{Recovered, recover};
 pub use session::{SessionContext, current_session, session_context};
-pub use span::{Handle, OpenSpan, handle};
+pub use span::{Handle, OpenSpan, handle, kind};
 pub use spanwright_macros::{
     agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, spans, tool, workflow,
 };

@@ -1,26 +1,26 @@
-//! Reads a source file as the compiler would and expands the attributes in it, so that the corpus under `pass/` can be looked at.
+//! Reads a source file as the compiler would and expands the attributes and declarations in it, so that the corpus under `pass/` can be looked at.
 //!
-//! In: the text of a file. Out: each annotated function and its expansion, through prettyplease.
+//! In: the text of a file. Out: each annotated function or `spans!` and its expansion, through prettyplease.
 
 use std::fmt::Write as _;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use spanwright_macros_core::{Kind, attribute};
+use spanwright_macros_core::{Kind, attribute, spans};
 use syn::{Attribute, File, ImplItem, Item, Meta, TraitItem};
 
-/// One annotated function.
+/// One annotated function, or one `spans!`.
 #[derive(Debug)]
 pub struct Annotated {
-    /// The function's name.
+    /// The function's name, or `spans!`.
     pub name: String,
-    /// As written, without our attribute.
+    /// As written, without our attribute; nothing for a `spans!`.
     pub plain: String,
     /// As expanded.
     pub expanded: String,
 }
 
-/// The functions in `source` whose outermost attribute of ours is one of the ten, in source order.
+/// The functions in `source` whose outermost attribute of ours is one of the ten, and the `spans!`, in source order.
 pub fn annotated(source: &str) -> Vec<Annotated> {
     let file = syn::parse_file(source).expect("the corpus is valid Rust");
     let mut found = Vec::new();
@@ -70,6 +70,10 @@ fn items(list: &[Item], found: &mut Vec<Annotated>) {
                         expand(&method.attrs, &method.sig.ident, method, Place::Trait, found);
                     }
                 }
+            }
+            Item::Macro(item) if item.mac.path.segments.last().is_some_and(|last| last.ident == "spans") => {
+                let expanded = print(spans(item.mac.tokens.clone()), Place::Module);
+                found.push(Annotated { name: "spans!".to_owned(), plain: String::new(), expanded });
             }
             Item::ForeignMod(block) => {
                 for item in &block.items {

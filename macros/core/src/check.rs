@@ -3,7 +3,7 @@
 use syn::{Ident, LitStr, Path};
 
 use crate::args::{Arg, Args, Common, Names, Pairs};
-use crate::declare::setter;
+use crate::declare::{is_taken, setter};
 use crate::diag::err;
 use crate::item::{Item, Parameter, plain};
 use crate::kind::Kind;
@@ -101,7 +101,7 @@ pub(crate) fn too_long(key: &str, text: &LitStr) -> Option<darling::Error> {
     (length > NAME_LIMIT).then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
 }
 
-/// `span = path` beside `name` or `span_type`, which the declaration says. (`declared_twice`)
+/// `span = path` beside `name` or `span_type`, which the declaration says. (`span_conflict`)
 fn declared_once(input: &Input) -> Mistakes {
     let Common { span: Some(_), name, span_type, .. } = input.common() else { return Vec::new() };
     [("name", name), ("span_type", span_type)]
@@ -113,12 +113,19 @@ fn declared_once(input: &Input) -> Mistakes {
         .collect()
 }
 
-/// `attributes("any text" = …)` beside `span`: a declared span has no such name. (`declared_attribute`)
+/// `attributes("any text" = …)` beside `span`: a declared span has no such name. (`span_attribute`)
 fn attributes_are_setters(input: &Input) -> Mistakes {
     let Common { span: Some(_), attributes, .. } = input.common() else { return Vec::new() };
     pairs(attributes)
-        .filter(|key| setter(key).is_none())
-        .map(|key| err!(key, "no declared attribute has such a name: write its name without quotes, as it is declared"))
+        .filter_map(|key| match setter(key) {
+            None => {
+                Some(err!(key, "no declared attribute has such a name: write it as it is declared, without quotes"))
+            }
+            Some(setter) if is_taken(&setter) => {
+                Some(err!(key, "`{setter}` is no attribute: a handle has it as a method, for the body"))
+            }
+            Some(_) => None,
+        })
         .collect()
 }
 

@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::model::{
     Callsite, Captured, Fact, FactName, FactValue, Hold, Level, Mention, Plan, Rebind, Returned, Shaped, View,
 };
-use crate::private::{Private, hidden};
+use crate::private::{Private, hidden, place};
 
 /// Input:  `async fn f(a: A) -> R { body }`
 /// Output: the same function with the body handed to the runtime:
@@ -196,19 +196,19 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let calls: TokenStream = calls.into_iter().flatten().collect();
-        match &self.plan.span {
-            // At the path, where another kind is to be reported.
-            Some(path) => {
-                let at = path.span().resolved_at(Span::mixed_site());
-                let new =
-                    quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#kind>(#function, &[#(#values),*]));
-                hidden!(static __SITE: #p::Callsite = #new #calls;)
-            }
-            None => {
-                let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
-                hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
-            }
+        if let Some(path) = &self.plan.span {
+            let new = self.declared(path, function, &quote!(#(#values),*));
+            return hidden!(static __SITE: #p::Callsite = #new #calls;);
         }
+        let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
+        hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
+    }
+
+    /// Output: `p::Callsite::declared::<path, p::kind::NodeSpan>("f", &["a", "b"])`, all of it at the path, where another kind is to be reported
+    fn declared(&self, path: &Path, function: &str, values: &TokenStream) -> TokenStream {
+        let at = place(path);
+        let (p, marker) = (self.p.at(at), self.plan.kind.marker());
+        quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#marker>(#function, &[#values]))
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
@@ -222,7 +222,7 @@ impl Emit<'_> {
         if let (FactName::Attribute(key), Some(path), Some(FactValue::Written(value))) = (name, &self.plan.span, value)
             && let Some(setter) = setter(key)
         {
-            return hidden!(#path::#setter(f.declared(), #value););
+            return hidden!(f.declared::<#path>().#setter(#value););
         }
         let (method, key) = method(name);
         let method = Ident::new(method, Span::mixed_site());

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use proc_macro2::{Ident, Span};
+
 /// Which attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -96,6 +98,11 @@ impl Kind {
             Self::Agent => "Agent",
             Self::Evaluator => "Evaluator",
         }
+    }
+
+    /// The runtime's marker of spans that the attribute makes.
+    pub(crate) fn marker(self) -> Ident {
+        Ident::new(&format!("{}Span", self.variant()), Span::mixed_site())
     }
 
     /// The display name where it is not the function's.

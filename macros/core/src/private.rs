@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Callsite::new(name, Kind, &[names]).named(n).span_type(t).workflow(w).inputs(Level).output(Level)      const
-//! Callsite::declared::<Item, kind::Node>(name, &[names])                                                      const, in place of `new`
+//! Callsite::declared::<Item, kind::NodeSpan>(name, &[names])                                                  const, in place of `new`
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
 //! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
@@ -28,7 +28,7 @@
 //!   error(e).get()    the error of a `Result` whose other side is a future or a stream
 //! Observed::expected(self, bool) -> Observed
 //!
-//! Declared, MadeBy<kind, Item>, kind::{Node, …}     what an item of `spans!` is      DeclaredSpan, DeclaredAttribute, Contract      as constants
+//! Declared, MadeBy<kind, Item>, kind::{NodeSpan, …} what an item of `spans!` is      DeclaredSpan, DeclaredAttribute, Contract      as constants
 //! OpenSpan                                          what its handle holds            attribute(OpenSpan, "key", &dyn Value), Texts, Serialize
 //! ```
 
@@ -43,21 +43,31 @@ pub(crate) use hidden;
 
 /// The path of the private module.
 #[derive(Clone, Debug)]
-pub(crate) struct Private(TokenStream);
+pub(crate) struct Private(Option<syn::Path>, Span);
 
 impl Private {
     /// Under the facade's own name, or the path the user gave for it.
     pub(crate) fn new(facade: Option<&syn::Path>) -> Self {
-        let site = Span::mixed_site();
-        Self(match facade {
-            Some(path) => quote_spanned!(site=> #path::__private),
-            None => quote_spanned!(site=> ::spanwright::__private),
-        })
+        Self(facade.cloned(), Span::mixed_site())
+    }
+
+    /// The same path at a user's token, where a mistake is to be reported.
+    pub(crate) fn at(&self, place: Span) -> Self {
+        Self(self.0.clone(), place.resolved_at(Span::mixed_site()))
     }
 }
 
 impl ToTokens for Private {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        self.0.to_tokens(tokens);
+        tokens.extend(match self {
+            Self(Some(path), site) => quote_spanned!(*site=> #path::__private),
+            Self(None, site) => quote_spanned!(*site=> ::spanwright::__private),
+        });
     }
+}
+
+/// Where rustc is to point for a path: its last name, as the spans of tokens cannot be joined.
+pub(crate) fn place(path: &syn::Path) -> Span {
+    let last = path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+    last.resolved_at(Span::mixed_site())
 }

@@ -30,7 +30,7 @@ pub(crate) use arg::Named;
 pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
 pub use rules::Rules;
 pub use secret::Secret;
-pub use text::Text;
+pub use text::{Text, Texts};
 use write::Next;
 pub use write::{Stop, Writer};
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 /// A value that can stand where a text is wanted: strings, characters, numbers, booleans, and `Option`s and references of them.
 ///
 /// `None` says nothing: the tag, session or parameter is then not set.
@@ -64,3 +66,13 @@ macro_rules! displayed {
 }
 
 displayed!(char, bool, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);
+
+/// A list of texts, each as it is borrowed.
+#[derive(Debug)]
+pub struct Texts<'a, T>(pub &'a [T]);
+
+impl<T: AsRef<str>> Serialize for Texts<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(AsRef::as_ref))
+    }
+}

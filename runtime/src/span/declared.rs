@@ -1,7 +1,5 @@
 //! Declared spans as generated code knows them: what an item of `spans!` implements, and what ties a function to one.
 
-use serde::{Serialize, Serializer};
-
 use crate::callsite::{Callsite, Kind};
 use crate::contract::DeclaredSpan;
 
@@ -30,15 +28,17 @@ pub trait Declared: Copy {
 
 /// A kind of declared spans whose span `S` the attribute `A` makes.
 #[diagnostic::on_unimplemented(
-    message = "`{S}` is declared as `{Self}`, and the attribute is `{A}`",
+    message = "`{S}` is declared as `{Self}`, and this attribute makes a `{A}`",
     label = "declared with another kind",
-    note = "use the attribute of the declared kind, or declare the span in `spans!` with the attribute's word"
+    note = "use the attribute of the declared kind, or declare the span in `spans!` with the word of this attribute"
 )]
 pub trait MadeBy<A, S> {}
 
-/// One marker for each attribute.
+impl<A: kind::Marker, S> MadeBy<A, S> for A {}
+
+/// The kinds of declared spans, as compiler messages name them: one for each attribute.
 pub mod kind {
-    use super::{Kind, MadeBy};
+    use super::Kind;
 
     /// Says which attribute a marker stands for.
     pub trait Marker {
@@ -47,20 +47,31 @@ pub mod kind {
     }
 
     macro_rules! markers {
-        ($($name:ident)*) => {$(
-            #[doc = concat!("The attribute of `Kind::", stringify!($name), "`.")]
+        ($($word:ident $marker:ident: $kind:ident)*) => {$(
+            #[doc = concat!("A span declared as `", stringify!($word), "`.")]
             #[derive(Debug)]
-            pub enum $name {}
+            pub enum $marker {}
 
-            impl Marker for $name {
-                const KIND: Kind = Kind::$name;
+            impl Marker for $marker {
+                const KIND: Kind = Kind::$kind;
             }
 
-            impl<S> MadeBy<$name, S> for $name {}
         )*};
     }
 
-    markers!(Workflow Scheduled Node Sandbox Delegate Llm Tool Retriever Agent Evaluator);
+    // Names that stand in messages, and that nothing else has, so that the compiler shows them without their path.
+    markers! {
+        workflow WorkflowSpan: Workflow
+        scheduled ScheduledSpan: Scheduled
+        node NodeSpan: Node
+        sandbox SandboxSpan: Sandbox
+        delegate DelegateSpan: Delegate
+        llm LlmSpan: Llm
+        tool ToolSpan: Tool
+        retriever RetrieverSpan: Retriever
+        agent AgentSpan: Agent
+        evaluator EvaluatorSpan: Evaluator
+    }
 }
 
 impl Callsite {
@@ -84,15 +95,5 @@ impl Facts<'_> {
     pub fn declared<S: Declared>(&self) -> S {
         let Span { trace, id, .. } = *self.span;
         S::of(OpenSpan { recorder: self.span.recorder(), trace, span: id })
-    }
-}
-
-/// A list of texts, each as it is borrowed.
-#[derive(Debug)]
-pub struct Texts<'a, T>(pub &'a [T]);
-
-impl<T: AsRef<str>> Serialize for Texts<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(AsRef::as_ref))
     }
 }

@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use crate::semconv::{Key, ValueOf};
+
 use super::open::{OpenSpan, attribute, current};
 
 /// The span of an annotated call, as `handle = name` binds it: copied freely, sent to threads, used after an await.
@@ -33,6 +35,22 @@ impl Handle {
     /// Sets an attribute; a later value replaces an earlier one.
     pub fn set(self, key: &str, value: impl Serialize) {
         attribute(self.0, key, &value);
+    }
+
+    /// Sets a [standard attribute](crate::semconv), whose key knows the type of its values.
+    ///
+    /// ```
+    /// use spanwright::semconv::gen_ai;
+    ///
+    /// spanwright::handle().set_standard(gen_ai::REQUEST_MAX_TOKENS, 4096);
+    /// ```
+    ///
+    /// ```compile_fail,E0277
+    /// # use spanwright::semconv::gen_ai;
+    /// spanwright::handle().set_standard(gen_ai::REQUEST_MAX_TOKENS, "4096");
+    /// ```
+    pub fn set_standard<T: ?Sized>(self, key: Key<T>, value: impl ValueOf<T>) {
+        value.give(&mut |value| attribute(self.0, key.name(), value));
     }
 }
 

@@ -12,6 +12,9 @@ use crate::diag::Mistakes;
 #[derive(Debug, Default, FromMeta)]
 pub(super) struct Arguments {
     pub id: Option<Arg<LitStr>>,
+    /// Whether something stands in its place, mistaken as it may be.
+    #[darling(skip)]
+    pub names_id: bool,
     pub name: Option<Arg<LitStr>>,
     pub span_type: Option<Arg<LitStr>>,
     pub parents: Option<Arg<Parents>>,
@@ -23,13 +26,19 @@ pub(super) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Arguments {
     let Some(written) = mistakes.keep(NestedMeta::parse_meta_list(tokens).map_err(darling::Error::from)) else {
         return Arguments::default();
     };
+    let names_id = written.iter().any(|argument| match argument {
+        NestedMeta::Meta(meta) => meta.path().is_ident("id"),
+        NestedMeta::NameValueInvalidExpr(meta) => meta.path.is_ident("id"),
+        NestedMeta::Lit(_) => true,
+    });
     let known = known(Owner::Declared, &written, mistakes);
     // One by one, so that a mistake in one does not hide the others.
-    let mut read = Arguments::default();
+    let mut read = Arguments { names_id, ..Arguments::default() };
     for argument in known {
         let Some(one) = mistakes.keep(Arguments::from_list(&[argument])) else { continue };
         read = Arguments {
             id: one.id.or(read.id),
+            names_id,
             name: one.name.or(read.name),
             span_type: one.span_type.or(read.span_type),
             parents: one.parents.or(read.parents),

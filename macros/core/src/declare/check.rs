@@ -4,6 +4,7 @@ use quote::ToTokens;
 use syn::Path;
 use syn::spanned::Spanned;
 
+use super::name::is_taken;
 use super::types;
 use super::written::{Written, WrittenAttribute, WrittenSpan};
 use crate::check::{relative, too_long};
@@ -51,7 +52,7 @@ fn ids_once(written: &Written) -> Mistakes {
 /// A span without an id. (`declared_id`)
 fn id_is_there(written: &Written, index: usize) -> Mistakes {
     let span = &written.spans[index];
-    if span.arguments.id.is_some() {
+    if span.arguments.names_id {
         return Vec::new();
     }
     let item = span.item();
@@ -223,19 +224,11 @@ fn setters_once(span: &WrittenSpan) -> Mistakes {
         .collect()
 }
 
-/// The methods every span's handle has.
-const TAKEN: [&str; 9] =
-    ["event", "event_with", "tag", "param", "metric", "metric_at", "run_tag", "trace_id", "span_id"];
-
-pub(super) fn is_taken(attribute: &WrittenAttribute) -> bool {
-    TAKEN.iter().any(|taken| attribute.setter == taken)
-}
-
 /// `event: str`: the handle has a method of that name. (`declared_setter`)
 fn setters_are_free(span: &WrittenSpan) -> Mistakes {
     span.attributes
         .iter()
-        .filter(|attribute| is_taken(attribute))
+        .filter(|attribute| is_taken(&attribute.setter))
         .map(|attribute| {
             let (key, setter) = (attribute.key.value(), &attribute.setter);
             err!(

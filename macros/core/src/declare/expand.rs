@@ -5,11 +5,10 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Attribute;
-use syn::spanned::Spanned;
 
 use crate::item::plain;
 use crate::model::{AttributeType, Declaration, DeclaredAttribute, DeclaredSpan, Parent};
-use crate::private::{Private, hidden};
+use crate::private::{Private, hidden, place};
 
 /// Input:  `pub node Collect(id = "…") { … }`, any number of them
 /// Output: an item for each, and `pub const CONTRACT: p::Contract = p::Contract { spans: &[<Collect as p::Declared>::SPAN] };`
@@ -47,7 +46,8 @@ struct Emit<'a> {
 impl Emit<'_> {
     /// Output: the handle, what it is declared as, its setters, and the questions to parents declared elsewhere
     fn item(&self, any_kind: bool) -> TokenStream {
-        let (handle, declared, setters, questions) = (self.handle(), self.declared(), self.setters(), self.questions());
+        let (handle, declared) = (self.handle(), self.declared(any_kind));
+        let (setters, questions) = (self.setters(), self.questions());
         let (p, cfg, ident) = (self.p, &self.cfg, &self.span.ident);
         let any = any_kind.then(|| hidden!(#(#cfg)* impl<K> #p::MadeBy<K, #ident> for #ident {}));
         quote!(#handle #declared #setters #(#questions)* #any)
@@ -64,7 +64,7 @@ impl Emit<'_> {
         let DeclaredSpan { attrs, vis, ident, kind, id, .. } = self.span;
         let own = attrs.iter().filter(|attr| !attr.path().is_ident("cfg"));
         let doc = undocumented(attrs).then(|| {
-            let text = format!("The span `{}`, made by {kind}.", id.value());
+            let text = format!(" The span `{}`, made by {kind}.", id.value());
             hidden!(#[doc = #text])
         });
         let item = hidden! {
@@ -84,12 +84,13 @@ impl Emit<'_> {
         quote!(#(#cfg)* #(#own)* #doc #item)
     }
 
-    /// Output: `impl p::Declared for Collect { type Kind = p::kind::Node; const ID: &'static str = "…"; … }`
-    fn declared(&self) -> TokenStream {
+    /// Output: `impl p::Declared for Collect { type Kind = p::kind::NodeSpan; const ID: &'static str = "…"; … }`
+    fn declared(&self, any_kind: bool) -> TokenStream {
         let (p, cfg) = (self.p, &self.cfg);
         let DeclaredSpan { kind, ident, id, name, span_type, leaf, attributes, .. } = self.span;
         let (word, span_type) = (kind.word(), span_type.as_deref().unwrap_or(kind.span_type()));
-        let marker = Ident::new(kind.variant(), Span::mixed_site());
+        let marker = kind.marker();
+        let of_kind = if any_kind { ident.to_token_stream() } else { hidden!(#p::kind::#marker) };
         let parents = match &self.span.parents {
             None => hidden!(::core::option::Option::None),
             Some(parents) => {
@@ -104,7 +105,7 @@ impl Emit<'_> {
         hidden! {
             #(#cfg)*
             impl #p::Declared for #ident {
-                type Kind = #p::kind::#marker;
+                type Kind = #of_kind;
 
                 const ID: &'static ::core::primitive::str = #id;
                 const LEAF: ::core::primitive::bool = #leaf;
@@ -132,7 +133,8 @@ impl Emit<'_> {
             Parent::Here(index) => self.declaration.spans[*index].id.to_token_stream(),
             // At the path, where something that is no declared span is to be reported.
             Parent::Elsewhere(path) => {
-                let at = path.span().resolved_at(Span::mixed_site());
+                let at = place(path);
+                let p = p.at(at);
                 quote_spanned!(at=> <#path as #p::Declared>::ID)
             }
         }
@@ -154,7 +156,7 @@ impl Emit<'_> {
     fn setter(&self, DeclaredAttribute { attrs, key, setter, ty, .. }: &DeclaredAttribute) -> TokenStream {
         let (p, vis) = (self.p, &self.span.vis);
         let doc = undocumented(attrs).then(|| {
-            let text = format!("Sets `{}`.", key.value());
+            let text = format!(" Sets `{}`.", key.value());
             hidden!(#[doc = #text])
         });
         let parameter = self.parameter(ty);
@@ -194,7 +196,7 @@ impl Emit<'_> {
 
     /// Output: `const _: () = ::core::assert!(!<other::Path as p::Declared>::LEAF, "…");` for each parent declared elsewhere
     fn questions(&self) -> Vec<TokenStream> {
-        let (p, cfg, child) = (self.p, &self.cfg, plain(&self.span.ident));
+        let (cfg, child) = (&self.cfg, plain(&self.span.ident));
         let parents = self.span.parents.iter().flatten();
         let elsewhere = parents.filter_map(|parent| match parent {
             Parent::Elsewhere(path) => Some(path),
@@ -205,7 +207,8 @@ impl Emit<'_> {
                 let parent = path.to_token_stream().to_string().replace(' ', "");
                 let message =
                     format!("`{child}` cannot stand under `{parent}`, which is a leaf: remove one of the two");
-                let at = path.span().resolved_at(Span::mixed_site());
+                let at = place(path);
+                let p = self.p.at(at);
                 quote_spanned!(at=> #(#cfg)* const _: () = ::core::assert!(!<#path as #p::Declared>::LEAF, #message);)
             })
             .collect()

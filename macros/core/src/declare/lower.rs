@@ -4,7 +4,7 @@ use syn::LitStr;
 use syn::spanned::Spanned;
 
 use super::check::{self, Named};
-use super::name::snake_case;
+use super::name::{is_taken, snake_case};
 use super::written::{Written, WrittenAttribute, WrittenSpan};
 use crate::args::Arg;
 use crate::kind::Kind;
@@ -24,7 +24,7 @@ fn span(written: &Written, index: usize) -> DeclaredSpan {
     let mut known: Vec<DeclaredAttribute> = Vec::new();
     for attribute in attributes {
         // One method of each name.
-        if !known.iter().any(|known| known.setter == attribute.setter) && !check::is_taken(attribute) {
+        if !known.iter().any(|known| known.setter == attribute.setter) && !is_taken(&attribute.setter) {
             known.push(lower_attribute(attribute));
         }
     }

@@ -18,7 +18,7 @@ mod name;
 mod types;
 mod written;
 
-pub(crate) use name::setter;
+pub(crate) use name::{is_taken, setter, snake_case};
 
 use proc_macro2::TokenStream;
 use quote::quote;

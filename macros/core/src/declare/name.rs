@@ -1,10 +1,10 @@
 //! Names made of others.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::Ident;
 use syn::LitStr;
 
 /// `CollectBehavioralData` and `collectBehavioralData` as `collect_behavioral_data`, `HTTPFetch` as `http_fetch`.
-pub(super) fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (at, letter) in letters.iter().enumerate() {
@@ -27,9 +27,18 @@ pub(crate) fn setter(key: &LitStr) -> Option<Ident> {
     let name = key.value().split('.').map(snake_case).collect::<Vec<_>>().join("_");
     let word = syn::parse_str::<Ident>(&name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
     word.ok().map(|mut word| {
-        word.set_span(key.span().resolved_at(Span::call_site()));
+        word.set_span(key.span());
         word
     })
+}
+
+/// The methods every span's handle has.
+const TAKEN: [&str; 9] =
+    ["event", "event_with", "tag", "param", "metric", "metric_at", "run_tag", "trace_id", "span_id"];
+
+/// Whether a setter would stand in the way of a method.
+pub(crate) fn is_taken(setter: &Ident) -> bool {
+    TAKEN.iter().any(|taken| setter == taken)
 }
 
 #[cfg(test)]

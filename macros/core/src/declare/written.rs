@@ -1,6 +1,6 @@
 //! The syntax of a declaration: tokens become spans and attributes as they stand, in the order of the source.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -116,8 +116,8 @@ fn entry(
     let opens_item = input.peek(Ident::peek_any) && (input.peek2(Ident::peek_any) || input.peek2(token::Paren));
     match within {
         Some(index) if !opens_item => {
-            let attribute = attribute(input, attrs, &vis)?;
-            written.spans[index].attributes.push(attribute);
+            let attribute = attribute(input, attrs, &vis, mistakes)?;
+            written.spans[index].attributes.extend(attribute);
             Ok(())
         }
         _ => span(input, attrs, vis, within, written, mistakes),
@@ -133,18 +133,7 @@ fn span(
     written: &mut Written,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
-    const FORM: &str =
-        "write a span as `node Name(id = \"…\");`, or with `{ … }` around its attributes and the spans under it";
-    let word = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), FORM))?;
-    if !input.peek(Ident::peek_any) {
-        let word = word.to_string();
-        return Err(syn::Error::new(input.span(), format!("the name of the span is missing: write `{word} Name(…)`")));
-    }
-    let ident: Ident = input.parse()?;
-    if !input.peek(token::Paren) {
-        let message = format!("`{ident}` has no id: write `{word} {ident}(id = \"…\")`");
-        return Err(syn::Error::new(ident.span(), message));
-    }
+    let (word, ident) = heading(input, within)?;
     let arguments;
     parenthesized!(arguments in input);
     let arguments = arguments::read(arguments.parse()?, mistakes);
@@ -167,14 +156,47 @@ fn span(
     Ok(())
 }
 
+/// `node Collect`, up to the parentheses.
+fn heading(input: ParseStream<'_>, within: Option<usize>) -> syn::Result<(Ident, Ident)> {
+    const FORM: &str =
+        "write a span as `node Name(id = \"…\");`, or with `{ … }` around its attributes and the spans under it";
+    let word = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), FORM))?;
+    let is_kind = Kind::of_word(&plain(&word)).is_some();
+    if !input.peek(Ident::peek_any) {
+        return Err(match (is_kind, input.peek(token::Paren)) {
+            (true, _) => err!(word, "the name of the span is missing: write `{word} Name(id = \"…\")`"),
+            (false, true) => err!(word, "the kind of the span is missing: write `node {word}(…)`, or another kind"),
+            (false, false) => err!(word, "an attribute stands in the braces of its span: move `{word}` there"),
+        }
+        .into());
+    }
+    let ident: Ident = input.parse()?;
+    if !input.peek(token::Paren) {
+        return Err(match within {
+            Some(_) if !is_kind => err!(word, "write an attribute as `{word}: {ident}`"),
+            _ => err!(ident, "`{ident}` has no id: write `{word} {ident}(id = \"…\")`"),
+        }
+        .into());
+    }
+    Ok((word, ident))
+}
+
 /// `home.name: str`, `gen_ai.request.temperature`
-fn attribute(input: ParseStream<'_>, attrs: Vec<Attribute>, vis: &Visibility) -> syn::Result<WrittenAttribute> {
+fn attribute(
+    input: ParseStream<'_>,
+    attrs: Vec<Attribute>,
+    vis: &Visibility,
+    mistakes: &mut Mistakes,
+) -> syn::Result<Option<WrittenAttribute>> {
     const FORM: &str = "write an attribute as `name: type`, a nested span as `node Name(id = \"…\");`";
     let first = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), FORM))?;
     let mut name = plain(&first);
     while input.parse::<Option<Token![.]>>()?.is_some() {
+        let word = input.call(Ident::parse_any);
+        let word =
+            word.map_err(|error| syn::Error::new(error.span(), "a word of the name is missing after its `.`"))?;
         name.push('.');
-        name.push_str(&plain(&input.call(Ident::parse_any)?));
+        name.push_str(&plain(&word));
     }
     let key = LitStr::new(&name, first.span());
     let ty = match input.parse::<Option<Token![:]>>()? {
@@ -189,16 +211,13 @@ fn attribute(input: ParseStream<'_>, attrs: Vec<Attribute>, vis: &Visibility) ->
         return Err(syn::Error::new(input.span(), what));
     }
     input.parse::<Option<Token![,]>>()?;
+    // The attribute has been read to its end: what is wrong with it takes no other one along.
     if !matches!(vis, Visibility::Inherited) {
-        return Err(err!(vis, "an attribute is as visible as its span: remove this").into());
+        mistakes.push(err!(vis, "an attribute is as visible as its span: remove this"));
     }
-    let Some(setter) = name::setter(&key) else {
-        return Err(err!(key, "`{name}` is no name for an attribute: no method can be called so").into());
-    };
-    Ok(WrittenAttribute { attrs, setter: spanned(setter, first.span()), key, ty })
-}
-
-fn spanned(mut ident: Ident, span: Span) -> Ident {
-    ident.set_span(span);
-    ident
+    let setter = name::setter(&key);
+    if setter.is_none() {
+        mistakes.push(err!(key, "`{name}` is no name for an attribute: no method can be called so"));
+    }
+    Ok(setter.map(|setter| WrittenAttribute { attrs, key, setter, ty }))
 }

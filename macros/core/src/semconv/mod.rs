@@ -3,12 +3,14 @@
 //! One table, read by `spans!`, by the typed keys of the runtime and by the catalog. A name in these namespaces that is not in the table is a mistake.
 
 mod gen_ai;
+mod keys;
 mod mlflow;
 
 use crate::diag::did_you_mean;
 use crate::model::AttributeType;
 
 pub use gen_ai::{SCHEMA_URL, VERSION};
+pub use keys::keys;
 pub use mlflow::VERSION as MLFLOW_VERSION;
 
 /// A standard attribute.
@@ -98,7 +100,9 @@ pub(crate) fn find(key: &str) -> Found {
     }
     let Some((namespace, _)) = key.split_once('.') else { return Found::Free };
     let Some(namespace) = NAMESPACES.into_iter().find(|known| known.name == namespace) else { return Found::Free };
-    if let Some(standard) = namespace.attributes.iter().find(|standard| standard.key == key) {
+    let templates = gen_ai::TEMPLATES.iter().filter(|template| key.len() > template.key.len());
+    let named = namespace.attributes.iter().find(|standard| standard.key == key);
+    if let Some(standard) = named.or_else(|| templates.into_iter().find(|template| is_of(key, template.key))) {
         return Found::Standard(standard);
     }
     if let Some((_, instead)) = mlflow::WRITTEN.iter().find(|(written, _)| is_of(key, written)) {
@@ -119,4 +123,42 @@ pub(crate) fn find(key: &str) -> Found {
 /// Whether `key` is `written`, or below it where that ends with a dot.
 fn is_of(key: &str, written: &str) -> bool {
     key == written || (written.ends_with('.') && key.starts_with(written))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, NAMESPACES, find};
+
+    #[test]
+    fn the_table_is_sorted_and_each_name_is_in_its_namespace() {
+        for namespace in NAMESPACES {
+            let keys: Vec<_> = namespace.attributes.iter().map(|standard| standard.key).collect();
+            assert!(keys.is_sorted_by(|a, b| a < b), "{}: {keys:?}", namespace.name);
+            assert!(keys.iter().all(|key| key.starts_with(&format!("{}.", namespace.name))), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_namespace_of_the_table_is_a_standard_one_or_refused() {
+        let said = |key| match find(key) {
+            Found::Free => "free".to_owned(),
+            Found::Standard(standard) => format!("{:?}", standard.ty),
+            Found::Refused(why) => why,
+        };
+        for (key, expected) in [
+            ("entity_count", "free"),
+            ("gen_air.request.model", "free"),
+            ("gen_ai.request.top_k", "Int"),
+            ("gen_ai.prompt.variable.city", "Text"),
+            ("gen_ai.prompt.variable.", "did you mean"),
+            ("gen_ai.request.temprature", "did you mean `gen_ai.request.temperature`?"),
+            ("gen_ai.usage.cache_creation.input_tokens", "did you mean `gen_ai.usage.cache_write.input_tokens`?"),
+            ("gen_ai.home", "`gen_ai.` is reserved"),
+            ("mlflow.spanInputs", "`inputs(…)`"),
+            ("mlflow.traceTag.home", "handle.tag"),
+            ("spanwright.outcome", "written by the runtime itself"),
+        ] {
+            assert!(said(key).contains(expected), "{key}: {}", said(key));
+        }
+    }
 }
