@@ -104,7 +104,7 @@ attributes! {
     ///             let _ = (&home,);
     ///             home + 1
     ///         },
-    ///         |r| p::ret(r).get(),
+    ///         |r| p::ret(r).ok().get(),
     ///     )
     /// }
     /// # assert_eq!(optimize_workflow(1), 2);
@@ -149,7 +149,7 @@ attributes! {
     ///             f.schedule(&job);
     ///         }),
     ///         move || -> usize { job.len() },
-    ///         |r| p::ret(r).get(),
+    ///         |r| p::ret(r).ok().get(),
     ///     )
     /// }
     /// # assert_eq!(nightly("a"), 1);
@@ -188,7 +188,7 @@ attributes! {
     ///             }
     ///             Ok(home.len() * days as usize)
     ///         },
-    ///         |r| p::ret(r).get(),
+    ///         |r| p::ret(r).ok().get(),
     ///     )
     ///     .await
     /// }
@@ -241,7 +241,7 @@ attributes! {
     ///             f.policy(&"standard");
     ///         }),
     ///         move || -> Result<Exit, std::io::Error> { Ok(Exit(script.len() as i32)) },
-    ///         |r| p::sandbox(r).get(),
+    ///         |r| p::sandbox(r).ok().get(),
     ///     )
     /// }
     /// # assert_eq!(run("").unwrap().0, 0);
@@ -284,7 +284,7 @@ attributes! {
     ///             f.content(p::arg(&task).get());
     ///         }),
     ///         move || -> usize { task.len() + team.len() },
-    ///         |r| p::ret(r).get(),
+    ///         |r| p::ret(r).ok().get(),
     ///     )
     /// }
     /// # assert_eq!(hand_over("a", "b"), 2);
@@ -327,7 +327,7 @@ attributes! {
     ///             let _ = (&prompt,);
     ///             async move { prompt.len() }
     ///         },
-    ///         |r: &usize| p::model(r).get(),
+    ///         |r: &usize| p::model(r).ok().get(),
     ///     )
     /// }
     /// # let _ = ask(String::new());
@@ -370,7 +370,7 @@ attributes! {
     ///             span.set("key", key);
     ///             if key == 0 { Err(NotFound) } else { Ok(key) }
     ///         },
-    ///         |r| p::ret(r).get().expected(matches!(r, Err(NotFound { .. }))),
+    ///         |r| p::ret(r).ok().get().expected(matches!(r, Err(NotFound { .. }))),
     ///     )
     /// }
     /// # assert_eq!(find(1).unwrap(), 1);
@@ -404,7 +404,7 @@ attributes! {
     ///             __SITE.start(&[__SITE.arg(&query).get()])
     ///         },
     ///         move || -> BoxFuture<'_, Vec<String>> { Box::pin(async move { vec![query.to_owned()] }) },
-    ///         |r: &Vec<String>| p::ret(r).get(),
+    ///         |r: &Vec<String>| p::ret(r).ok().get(),
     ///     ))
     /// }
     /// # let _ = look_up("");
@@ -459,7 +459,7 @@ attributes! {
     ///             let _ = (&question,);
     ///             if question.is_empty() { Err(question) } else { Ok(Words) }
     ///         },
-    ///         |r: &String| p::ret(r).get(),
+    ///         |r: &String| p::ret(r).ok().get(),
     ///         |e| p::error(e).get(),
     ///     )
     /// }
@@ -494,7 +494,7 @@ attributes! {
     ///             __SITE.start(&[__SITE.redacted("answer").get()])
     ///         },
     ///         move || -> bool { answer.is_empty() },
-    ///         |r| p::ret(r).get(),
+    ///         |r| p::ret(r).ok().get(),
     ///     )
     /// }
     /// # assert!(judge(""));

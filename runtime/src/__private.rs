@@ -1,5 +1,6 @@
 //! What generated code names: re-exports, and nothing else. No promise is made about it.
 
+pub use crate::__site as site;
 pub use crate::callsite::{Callsite, Capture as Level, Kind};
 pub use crate::capture::{Text, Texts, Value, arg, debug, redacted};
 pub use crate::contract::{Contract, DeclaredAttribute, DeclaredSpan};

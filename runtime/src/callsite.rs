@@ -106,6 +106,16 @@ pub struct Callsite {
     announced_to: AtomicU64,
 }
 
+/// The static of an annotated function, in five words instead of two paths and a call: `site!("f", Node, ["a", "b"], .named("F"))`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __site {
+    ($function:literal, $kind:ident, $values:tt $(, $($calls:tt)+)?) => {
+        static __SITE: $crate::__private::Callsite =
+            $crate::__private::Callsite::new($function, $crate::__private::Kind::$kind, &$values) $($($calls)+)?;
+    };
+}
+
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
 
 impl Callsite {

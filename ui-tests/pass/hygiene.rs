@@ -23,6 +23,7 @@ struct Result;
 struct Some;
 struct None;
 struct Box;
+struct String;
 struct Callsite;
 struct Span;
 
@@ -35,6 +36,14 @@ fn call() {}
 fn arg() {}
 fn ret() {}
 fn handle() {}
+fn p() {}
+
+macro_rules! site {
+    () => {};
+}
+macro_rules! __site {
+    () => {};
+}
 
 #[::sw::node(crate = ::sw, attributes(site = __SITE, other = SITE))]
 fn sync(span: u32, r: u32, f: u32) -> u32 {
@@ -72,6 +81,43 @@ async fn try_streamed(
     ::core::result::Result::Ok(::futures::StreamExt::boxed(::futures::stream::iter([span, r])))
 }
 
+/// Types and modules of the user's with the names of what an expansion is made of.
+mod call {
+    struct Kind(u32);
+    struct Facts;
+    pub mod option {}
+    pub mod core {}
+
+    impl Kind {
+        #[::sw::tool(crate = ::sw, attributes(start = self.0), inputs(arg = e))]
+        fn start(&self, p: u32, e: u32, call: u32) -> u32 {
+            fn __SITE() -> u32 {
+                1
+            }
+            const SITE: u32 = 2;
+            self.0 + p + e + call + __SITE() + SITE
+        }
+
+        #[::sw::tool(crate = ::sw, expected(Facts), handle = handle)]
+        async fn with(&self, site: u32, future: u32) -> ::core::result::Result<u32, Facts> {
+            handle.set("site", site);
+            ::core::result::Result::Ok(self.0 + site + future)
+        }
+    }
+
+    pub fn methods() {
+        ::core::assert_eq!(Kind(1).start(1, 2, 3), 10);
+        let with = ::futures::executor::block_on(Kind(1).with(2, 3));
+        ::core::assert!(::core::matches!(with, ::core::result::Result::Ok(6)));
+    }
+
+    impl ::core::fmt::Display for Facts {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.write_str("facts")
+        }
+    }
+}
+
 #[::sw::agent(crate = ::sw)]
 fn never(span: u32) -> ! {
     ::core::panic!("{span}")
@@ -101,6 +147,7 @@ hygienic!(b);
 fn main() {
     ::core::assert_eq!(sync(1, 2, 3), 9);
     ::core::assert_eq!(from_macro(1, 2), 3);
+    call::methods();
     ::core::assert_eq!(::futures::executor::block_on(asynchronous(1, 2, 3)), 7);
     ::core::assert_eq!(::futures::executor::block_on(future(1, 2)), 3);
     ::core::assert!(::futures::executor::block_on(boxed(1, 0)).is_err());

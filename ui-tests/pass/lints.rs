@@ -6,8 +6,9 @@
 
 use std::sync::MutexGuard;
 
-use futures::stream::{self, BoxStream, Stream, StreamExt};
-use spanwright::{node, tool, workflow};
+use futures::future::{BoxFuture, LocalBoxFuture};
+use futures::stream::{self, BoxStream, LocalBoxStream, Stream, StreamExt};
+use spanwright::{agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, tool, workflow};
 
 #[tool]
 fn unused_function(a: u32) -> u32 {
@@ -69,7 +70,7 @@ fn one_future(work: impl Future<Output = u32> + Unpin) -> impl Future<Output = u
 }
 
 #[node]
-fn boxed(a: String) -> futures::future::BoxFuture<'static, String> {
+fn boxed(a: String) -> BoxFuture<'static, String> {
     Box::pin(async move { a })
 }
 
@@ -81,6 +82,161 @@ fn streamed(a: String) -> impl Stream<Item = String> {
 #[node]
 async fn try_streamed(a: String) -> Result<BoxStream<'static, String>, String> {
     Ok(stream::iter([a]).boxed())
+}
+
+#[node]
+fn local_boxed(a: &str) -> LocalBoxFuture<'_, usize> {
+    Box::pin(async move { a.len() })
+}
+
+#[node]
+fn boxed_streamed(a: String) -> BoxStream<'static, String> {
+    stream::iter([a]).boxed()
+}
+
+#[node]
+fn local_boxed_streamed(a: &str) -> LocalBoxStream<'_, usize> {
+    stream::iter([a.len()]).boxed_local()
+}
+
+#[node]
+fn try_future(a: u32) -> Result<impl Future<Output = u32>, std::num::TryFromIntError> {
+    let a = u8::try_from(a)?;
+    Ok(async move { u32::from(a) })
+}
+
+#[node]
+fn try_boxed(a: u32) -> Result<BoxFuture<'static, u8>, std::num::TryFromIntError> {
+    let a = u8::try_from(a)?;
+    Ok(Box::pin(async move { a }))
+}
+
+#[node]
+fn never(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+#[workflow(
+    kind = "optimization",
+    name = "Optimize",
+    tags(home = home.0, "team name" = "energy", nested.key = home.1),
+    session = home.1,
+    user = home.1.as_str(),
+    experiment = format!("homes-{}", home.0),
+    run = "nightly",
+    params(depth = depth + 1, "learning.rate" = 0.5_f64.to_string()),
+    capture = "full"
+)]
+fn every_argument_of_a_workflow(home: &(u32, String), depth: u32) -> u32 {
+    home.0 + depth
+}
+
+#[workflow(run)]
+fn run_without_a_name() {}
+
+#[scheduled(trigger = trigger, id = format!("nightly-{id}"), kind = "board", user = None::<&str>)]
+async fn every_argument_of_a_schedule(trigger: &str, id: u32) -> usize {
+    trigger.len() + id as usize
+}
+
+#[node(
+    span_type = "RERANKER",
+    skip(read),
+    redact(token),
+    debug(depth),
+    inputs(owner = token.len(), "how many" = depth * 2),
+    attributes(home.id = depth, type = "house"),
+    handle = span,
+    capture = "keys",
+    output = "preview",
+    expected(std::fmt::Error)
+)]
+fn every_argument_of_a_node(token: &str, depth: u32, read: impl Fn(u32) -> u32) -> Result<u32, std::fmt::Error> {
+    span.event("collected");
+    if token.is_empty() { Err(std::fmt::Error) } else { Ok(read(depth)) }
+}
+
+#[node(handle = span, attributes(a = a), inputs(twice = a * 2), redact(b))]
+async fn arguments_of_an_async_node(a: u32, b: String) -> usize {
+    span.set("a", a);
+    asynchronous(a, b).await.map_or(0, |text| text.len())
+}
+
+#[node(handle = span, attributes(a = a))]
+fn arguments_of_a_boxed_node(a: u32) -> BoxFuture<'static, u32> {
+    span.set("a", a);
+    Box::pin(async move { a })
+}
+
+#[node(handle = span, attributes(a = a))]
+fn arguments_of_a_stream(a: u32) -> impl Stream<Item = u32> {
+    span.set("a", a);
+    stream::iter([a])
+}
+
+struct Run(i32);
+
+impl spanwright::SandboxOutcome for Run {
+    fn exit_code(&self) -> i32 {
+        self.0
+    }
+}
+
+#[sandbox(policy = format!("{policy}-1"))]
+fn every_argument_of_a_sandbox(policy: &str, code: i32) -> Run {
+    Run(code + i32::from(policy.is_empty()))
+}
+
+#[delegate(from = "architect", to = team, content = &task[1..], redact(task))]
+async fn every_argument_of_a_delegation(task: &str, team: &str) -> usize {
+    task.len() + team.len()
+}
+
+#[llm(model = model, provider = "openai", tools = [("search", 1)])]
+async fn every_argument_of_a_model_call(model: &str, prompt: &str) -> Result<String, String> {
+    if prompt.is_empty() { Err(model.to_owned()) } else { Ok(prompt.to_owned()) }
+}
+
+#[retriever(capture = "none")]
+fn retrieves(query: &str) -> usize {
+    query.len()
+}
+
+#[agent]
+async fn acts(goal: &str) -> usize {
+    goal.len()
+}
+
+#[evaluator(returns = "value")]
+fn judges(answer: &str) -> std::future::Ready<usize> {
+    std::future::ready(answer.len())
+}
+
+trait Step {
+    fn step(&mut self, a: u32) -> u32;
+    fn later(&self, a: u32) -> impl Future<Output = u32> + Send;
+}
+
+impl Step for Service {
+    #[tool]
+    fn step(&mut self, a: u32) -> u32 {
+        a
+    }
+
+    #[tool]
+    async fn later(&self, a: u32) -> u32 {
+        a
+    }
+}
+
+#[tool]
+fn generic<T: Clone + Send, const N: usize>(item: &T, names: [&str; N]) -> Vec<(T, usize)> {
+    names.iter().map(|name| (item.clone(), name.len())).collect()
+}
+
+#[cfg_attr(any(unix, windows), tool)]
+fn conditional(#[cfg(any(unix, windows))] a: u32, #[cfg(not(any(unix, windows)))] b: u32) -> u32 {
+    a
 }
 
 struct Service;

@@ -4,6 +4,7 @@
 
 mod budget;
 mod expansion;
+mod half_typed;
 mod positions;
 
 #[test]

@@ -27,7 +27,7 @@ fn errors(name: &str) -> Vec<String> {
 
 #[test]
 fn errors_stand_where_they_stand_in_plain_code() {
-    for name in ["sync", "asynchronous", "lazy", "outputs"] {
+    for name in ["sync", "asynchronous", "lazy", "methods", "outputs"] {
         let source = read(&format!("{name}.rs"));
         assert_eq!(
             source.replace("#[node]", "#[cfg(all())]"),

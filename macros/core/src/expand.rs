@@ -20,7 +20,7 @@ use crate::private::{Private, hidden, place};
 /// ```text
 /// async fn f(a: A) -> R {
 ///     let span = { … };
-///     p::future(span, async move { body }, |r| p::ret(r).get()).await
+///     p::future(span, async move { body }, |r| p::ret(r).ok().get()).await
 /// }
 /// ```
 pub(crate) fn function(plan: &Plan) -> TokenStream {
@@ -48,7 +48,7 @@ struct Emit<'a> {
 
 impl Emit<'_> {
     /// Input:  `fn f(a: A, b: B) -> R { body }`
-    /// Output: `p::call({ … }, move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).get())`
+    /// Output: `p::call({ … }, move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).ok().get())`
     fn called(&self) -> TokenStream {
         let Shaped { ty, .. } = &*self.plan.shape.returned;
         let body = self.body(TokenStream::new());
@@ -61,7 +61,7 @@ impl Emit<'_> {
     /// Output:
     /// ```text
     /// let span = { … };
-    /// p::future(span, async move { let _ = (&b, &a); if let Some(r) = None::<R> { return r; } body }, |r| p::ret(r).get()).await
+    /// p::future(span, async move { let _ = (&b, &a); if let Some(r) = None::<R> { return r; } body }, |r| p::ret(r).ok().get()).await
     /// ```
     /// `start` stands alone because its `&dyn` temporaries must not live across the await, where they would cost the future its `Send`.
     fn awaited(&self) -> TokenStream {
@@ -120,7 +120,7 @@ impl Emit<'_> {
     }
 
     /// Input:  work that returns `Result<impl Stream<Item = X>, E>`
-    /// Output: `p::try_stream(span, work, |r: &X| p::ret(r).get(), |e| p::error(e).get())`, each good side boxed again where it was
+    /// Output: `p::try_stream(span, work, |r: &X| p::ret(r).ok().get(), |e| p::error(e).get())`, each good side boxed again where it was
     fn fallible(&self, span: &TokenStream, work: &TokenStream, good: &Shaped) -> TokenStream {
         let (p, error) = (self.p, self.observe_error());
         let (hold, traced) = match &good.what {
@@ -155,7 +155,7 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `{ static __SITE: …; __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
+    /// Output: `{ p::site!(…); __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
     ///
     /// The user's expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
@@ -167,7 +167,11 @@ impl Emit<'_> {
         hidden!({ #site __SITE.start(&[#(#values),*]) } #facts)
     }
 
-    /// Output: `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).named("…");`
+    /// Output: `p::site!("f", Node, ["a", "b"]);`, which is `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]);`, and
+    /// where more is said `p::site!("f", Node, ["a", "b"], .named("…"));`
+    ///
+    /// A declared span is written out, `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).declared(…);`: through the macro a
+    /// wrong path would be reported at the attribute.
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -191,12 +195,14 @@ impl Emit<'_> {
             level("inputs", *inputs),
             level("output", *output),
         ];
-        let calls = calls.iter().flatten();
-        let declared = self.plan.span.as_ref().map(|path| self.declaration(path));
-        hidden! {
-            static __SITE: #p::Callsite =
-                #p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*]) #declared #(#calls)*;
+        let calls: TokenStream = calls.into_iter().flatten().collect();
+        if let Some(path) = &self.plan.span {
+            let declared = self.declaration(path);
+            let new = hidden!(#p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*]) #declared #calls);
+            return hidden!(static __SITE: #p::Callsite = #new;);
         }
+        let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
+        hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
     }
 
     /// Output: `.declared(p::declaration::<path, p::kind::NodeSpan>())`, whose argument stands at the path, where another kind is to be reported
@@ -282,14 +288,14 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `|r| p::ret(r).get()`, or `|r: &X| …` where the body alone may not say what it is
+    /// Output: `|r| p::ret(r).ok().get()`, or `|r: &X| …` where the body alone may not say what it is
     ///
     /// The dispatch must know the type: of an unknown one every trait counts as implemented.
     fn observe(&self, what: &Returned, ty: Option<&Type>) -> TokenStream {
         let p = self.p;
         match what {
             Returned::Never => hidden!(#p::unreached),
-            Returned::Value { checked: false } => self.observed(ty, &hidden!(#p::value(r).get())),
+            Returned::Value { checked: false } => self.observed(ty, &hidden!(#p::value(r).ok().get())),
             Returned::Opaque if self.plan.kind != Kind::Sandbox => self.observed(None, &hidden!(#p::opaque(r))),
             _ => self.observe_checked(ty),
         }
@@ -306,7 +312,7 @@ impl Emit<'_> {
         let at = self.plan.return_span.resolved_at(Span::mixed_site());
         let dispatch = Ident::new(dispatch, at);
         let r = Ident::new("r", Span::mixed_site());
-        self.observed(ty, &quote_spanned!(at=> #p::#dispatch(#r).get()))
+        self.observed(ty, &quote_spanned!(at=> #p::#dispatch(#r).ok().get()))
     }
 
     /// Output: `|r: &X| … .expected(::core::matches!(r, ::core::result::Result::Err(E { .. })))`

@@ -18,10 +18,10 @@
 //! Box::new | Box::pin                                            of the standard library
 //!
 //! observe: Fn(&R) -> Observed, of the value, of what the future resolves to, or of each item
-//!   ret(r).get()      outcome by trait; a future or stream that the signature does not show is a compile error
-//!   model(r).get()    facts of a model's answer where the value has them, else as `ret`
-//!   sandbox(r).get()  demands `SandboxOutcome`
-//!   value(r).get()    as `ret` without the check for futures and streams: `returns = "value"`
+//!   ret(r).ok().get()      outcome by trait; a future or stream that the signature does not show is a compile error
+//!   model(r).ok().get()    facts of a model's answer where the value has them, else as `ret`
+//!   sandbox(r).ok().get()  demands `SandboxOutcome`
+//!   value(r).ok().get()    as `ret` without the check for futures and streams: `returns = "value"`
 //!   opaque(r)         type name only: a bare `impl Trait` is not known well enough to be asked for its traits
 //!   unreached         of `!`
 //! error: FnOnce(&E) -> Observed

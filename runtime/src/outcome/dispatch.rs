@@ -1,8 +1,9 @@
 //! Choosing how a returned value is read, by what its type is known to be in the user's function.
 //!
-//! `p::ret(r).get()` walks a chain of newtypes by `Deref` and takes the first inherent `get` whose `impl` bounds hold. A bound on the `impl`
-//! drops a candidate; a bound on the method is checked only after it was taken, and is how a level refuses with a message of its own.
-//! The order of the levels is the meaning of the module.
+//! `p::ret(r).ok().get()` takes two steps. `ok` sets aside the error of a `Result`, of which only the text is kept; `get` reads the value that is left. Each
+//! walks a chain of newtypes by `Deref` and takes the first inherent method whose `impl` bounds hold. A bound on the `impl` drops a candidate; a
+//! bound on the method is checked only after it was taken, and is how a level refuses with a message of its own. The order of the levels
+//! is the meaning of the module; every level that is passed over costs each annotated function compile time, so the common types come first.
 //!
 //! A type that is not yet known counts as meeting every bound, so the caller writes the return type down before it dispatches.
 
@@ -17,23 +18,23 @@ use super::{FactsOf, Failure, ModelOutcome, Observed, Outcome, SandboxOutcome};
 use crate::capture::Named;
 
 /// Reads the value of a function whose return type names no future and no stream; refuses one that is.
-pub fn ret<T>(r: &T) -> Lazy1<'_, T> {
-    Lazy1(Lazy2(Lazy3(Lazy4(plain(r)))))
+pub fn ret<T>(r: &T) -> Ret1<'_, T> {
+    Ret1(Ret2(Ret3(r)))
 }
 
 /// Reads the value of a function that was declared `returns = "value"`.
-pub fn plain<T>(r: &T) -> Ret1<'_, T> {
-    Ret1(Ret2(Ret3(Ret4(Ret5(Ret6(Ret7(Ret8(Ret9(r)))))))))
+pub fn plain<T>(r: &T) -> Plain1<'_, T> {
+    Plain1(Plain2(Plain3(r)))
 }
 
-/// Reads the value of a model call.
-pub fn model<T>(r: &T) -> Model1<'_, T> {
-    Model1(Model2(Model3(Model4(Model5(Model6(Model7(Model8(Model9(ret(r))))))))))
+/// Reads the value of a model call; refuses a future and a stream.
+pub fn model<T>(r: &T) -> Reply1<'_, T> {
+    Reply1(Reply2(Reply3(r)))
 }
 
 /// Reads the value of a sandboxed run; refuses one that does not say how the run ended.
-pub fn sandbox<T>(r: &T) -> Sandbox1<'_, T> {
-    Sandbox1(Sandbox2(Sandbox3(Sandbox4(Sandbox5(Sandbox6(Sandbox7(r)))))))
+pub fn sandbox<T>(r: &T) -> Run1<'_, T> {
+    Run1(Run2(Run3(r)))
 }
 
 /// Names the type of the value, where it is not known enough to be read.
@@ -44,6 +45,23 @@ pub fn opaque<T>(_: &T) -> Observed<'_> {
 /// Stands where a function never returns.
 pub fn unreached<T>(_: &T) -> Observed<'_> {
     Observed::ok()
+}
+
+/// What was returned, without the `Result` around it.
+#[derive(Debug)]
+pub struct Seen<'r, T>(Result<&'r T, Failure<'r>>);
+
+impl<'r, T> Seen<'r, T> {
+    fn seen(&self) -> &Self {
+        self
+    }
+
+    fn read(&self, value: impl FnOnce(&'r T) -> Observed<'r>) -> Observed<'r> {
+        match self.0 {
+            Ok(seen) => value(seen),
+            Err(failure) => Observed::failed(failure),
+        }
+    }
 }
 
 macro_rules! chain {
@@ -59,51 +77,84 @@ macro_rules! chain {
                 &self.0
             }
         }
-    )*};
-}
 
-chain! {
-    Lazy1 => Lazy2, Lazy2 => Lazy3, Lazy3 => Lazy4, Lazy4 => Ret1,
-    Ret1 => Ret2, Ret2 => Ret3, Ret3 => Ret4, Ret4 => Ret5, Ret5 => Ret6, Ret6 => Ret7, Ret7 => Ret8, Ret8 => Ret9,
-    Model1 => Model2, Model2 => Model3, Model3 => Model4, Model4 => Model5, Model5 => Model6, Model6 => Model7,
-    Model7 => Model8, Model8 => Model9, Model9 => Lazy1,
-    Sandbox1 => Sandbox2, Sandbox2 => Sandbox3, Sandbox3 => Sandbox4, Sandbox4 => Sandbox5, Sandbox5 => Sandbox6,
-    Sandbox6 => Sandbox7,
-}
-
-/// The last level of `ret`: any value.
-#[derive(Debug)]
-pub struct Ret9<'r, T>(&'r T);
-
-/// The last level of `sandbox`: a value that does not say how the run ended.
-#[derive(Debug)]
-pub struct Sandbox7<'r, T>(&'r T);
-
-macro_rules! reaches {
-    ($($level:ident),*) => {$(
-        impl<'r, T> $level<'r, T> {
-            fn value(&self) -> &'r T {
-                self.0.value()
+        impl<'r, T> $outer<'r, T> {
+            fn seen(&self) -> &Seen<'r, T> {
+                self.0.seen()
             }
         }
     )*};
 }
 
-reaches!(Lazy1, Lazy2, Lazy3, Lazy4);
-reaches!(Ret1, Ret2, Ret3, Ret4, Ret5, Ret6, Ret7, Ret8);
-reaches!(Model1, Model2, Model3, Model4, Model5, Model6, Model7, Model8, Model9);
-reaches!(Sandbox1, Sandbox2, Sandbox3, Sandbox4, Sandbox5, Sandbox6);
-
-impl<'r, T> Ret9<'r, T> {
-    fn value(&self) -> &'r T {
-        self.0
-    }
+chain! {
+    Value1 => Value2, Value2 => Value3, Value3 => Value4, Value4 => Value5, Value5 => Seen,
+    Any1 => Any2, Any2 => Any3, Any3 => Seen,
+    Model1 => Model2, Model2 => Model3, Model3 => Value1,
+    Sandbox1 => Sandbox2, Sandbox2 => Seen,
 }
 
-impl<'r, T> Sandbox7<'r, T> {
-    fn value(&self) -> &'r T {
-        self.0
-    }
+macro_rules! sides {
+    ($($text:ident > $name:ident > $whole:ident => $levels:ident = $new:expr;)*) => {$(
+        /// A `Result` whose error has a text.
+        #[derive(Debug)]
+        pub struct $text<'r, T>($name<'r, T>);
+
+        /// A `Result` whose error has none.
+        #[derive(Debug)]
+        pub struct $name<'r, T>($whole<'r, T>);
+
+        /// Any other value.
+        #[derive(Debug)]
+        pub struct $whole<'r, T>(&'r T);
+
+        impl<'r, T> Deref for $text<'r, T> {
+            type Target = $name<'r, T>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl<'r, T> Deref for $name<'r, T> {
+            type Target = $whole<'r, T>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl<'r, T, E: Display> $text<'r, Result<T, E>> {
+            /// The value, or the error's text.
+            pub fn ok(&self) -> $levels<'r, T> {
+                ($new)(Seen(self.0.0.0.as_ref().map_err(Failure::shown)))
+            }
+        }
+
+        impl<'r, T, E> $name<'r, Result<T, E>> {
+            /// The value, or the name of the error's type.
+            pub fn ok(&self) -> $levels<'r, T> {
+                ($new)(Seen(self.0.0.as_ref().map_err(|_| Failure::named::<E>())))
+            }
+        }
+
+        impl<'r, T> $whole<'r, T> {
+            /// The value.
+            pub fn ok(&self) -> $levels<'r, T> {
+                ($new)(Seen(Ok(self.0)))
+            }
+        }
+    )*};
+}
+
+sides! {
+    Ret1 > Ret2 > Ret3 => Value1 = value;
+    Plain1 > Plain2 > Plain3 => Any1 = |seen| Any1(Any2(Any3(seen)));
+    Reply1 > Reply2 > Reply3 => Model1 = |seen| Model1(Model2(Model3(value(seen))));
+    Run1 > Run2 > Run3 => Sandbox1 = |seen| Sandbox1(Sandbox2(seen));
+}
+
+fn value<T>(seen: Seen<'_, T>) -> Value1<'_, T> {
+    Value1(Value2(Value3(Value4(Value5(seen)))))
 }
 
 /// Never implemented: a future that was not declared is not traced as a value, since its work would happen after the span.
@@ -124,240 +175,104 @@ pub trait DeclaredFuture {}
 )]
 pub trait DeclaredStream {}
 
-impl<'r, T: Future> Lazy1<'r, T> {
+impl<'r, T: Outcome> Value1<'r, T> {
+    /// A value that judges itself.
+    pub fn get(&self) -> Observed<'r> {
+        self.seen().read(T::outcome)
+    }
+}
+
+impl<'r, T: Serialize> Value2<'r, T> {
+    /// A value; before futures and streams, none of which can be serialised.
+    pub fn get(&self) -> Observed<'r> {
+        self.seen().read(Observed::value)
+    }
+}
+
+impl<'r, T: Future> Value3<'r, T> {
     /// A future.
     pub fn get(&self) -> Observed<'r>
     where
         T: DeclaredFuture,
     {
-        opaque(self.value())
+        self.seen().read(opaque)
     }
 }
 
-impl<'r, T: Stream> Lazy2<'r, T> {
+impl<'r, T: Stream> Value4<'r, T> {
     /// A stream.
     pub fn get(&self) -> Observed<'r>
     where
         T: DeclaredStream,
     {
-        opaque(self.value())
+        self.seen().read(opaque)
     }
 }
 
-impl<'r, T: Future, E> Lazy3<'r, Result<T, E>> {
-    /// A future, or an error at once.
-    pub fn get(&self) -> Observed<'r>
-    where
-        T: DeclaredFuture,
-    {
-        opaque(self.value())
-    }
-}
-
-impl<'r, T: Stream, E> Lazy4<'r, Result<T, E>> {
-    /// A stream, or an error at once.
-    pub fn get(&self) -> Observed<'r>
-    where
-        T: DeclaredStream,
-    {
-        opaque(self.value())
-    }
-}
-
-impl<'r, T: Outcome> Ret1<'r, T> {
-    /// A value that judges itself.
-    pub fn get(&self) -> Observed<'r> {
-        self.value().outcome()
-    }
-}
-
-impl<'r, T: Outcome, E: Display> Ret2<'r, Result<T, E>> {
-    /// A value that judges itself, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), T::outcome, Failure::shown)
-    }
-}
-
-impl<'r, T: Outcome, E> Ret3<'r, Result<T, E>> {
-    /// A value that judges itself, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), T::outcome, unnamed)
-    }
-}
-
-impl<'r, T: Serialize, E: Display> Ret4<'r, Result<T, E>> {
-    /// A value, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), Observed::value, Failure::shown)
-    }
-}
-
-impl<'r, T: Serialize, E> Ret5<'r, Result<T, E>> {
-    /// A value, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), Observed::value, unnamed)
-    }
-}
-
-impl<'r, T, E: Display> Ret6<'r, Result<T, E>> {
-    /// A value known by its type, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), opaque, Failure::shown)
-    }
-}
-
-impl<'r, T, E> Ret7<'r, Result<T, E>> {
-    /// A value known by its type, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), opaque, unnamed)
-    }
-}
-
-impl<'r, T: Serialize> Ret8<'r, T> {
-    /// A value.
-    pub fn get(&self) -> Observed<'r> {
-        Observed::value(self.value())
-    }
-}
-
-impl<'r, T> Ret9<'r, T> {
+impl<'r, T> Value5<'r, T> {
     /// A value known by its type.
     pub fn get(&self) -> Observed<'r> {
-        opaque(self.value())
+        self.seen().read(opaque)
+    }
+}
+
+impl<'r, T: Outcome> Any1<'r, T> {
+    /// A value that judges itself.
+    pub fn get(&self) -> Observed<'r> {
+        self.seen().read(T::outcome)
+    }
+}
+
+impl<'r, T: Serialize> Any2<'r, T> {
+    /// A value.
+    pub fn get(&self) -> Observed<'r> {
+        self.seen().read(Observed::value)
+    }
+}
+
+impl<'r, T> Any3<'r, T> {
+    /// A value known by its type.
+    pub fn get(&self) -> Observed<'r> {
+        self.seen().read(opaque)
     }
 }
 
 impl<'r, T: ModelOutcome + Outcome> Model1<'r, T> {
     /// A reply that judges itself.
     pub fn get(&self) -> Observed<'r> {
-        reply(self.value(), T::outcome)
+        self.seen().read(|value| reply(value, T::outcome))
     }
 }
 
 impl<'r, T: ModelOutcome + Serialize> Model2<'r, T> {
     /// A reply.
     pub fn get(&self) -> Observed<'r> {
-        reply(self.value(), Observed::value)
+        self.seen().read(|value| reply(value, Observed::value))
     }
 }
 
 impl<'r, T: ModelOutcome> Model3<'r, T> {
     /// A reply known by its type.
     pub fn get(&self) -> Observed<'r> {
-        reply(self.value(), opaque)
-    }
-}
-
-impl<'r, T: ModelOutcome + Outcome, E: Display> Model4<'r, Result<T, E>> {
-    /// A reply that judges itself, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, T::outcome), Failure::shown)
-    }
-}
-
-impl<'r, T: ModelOutcome + Outcome, E> Model5<'r, Result<T, E>> {
-    /// A reply that judges itself, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, T::outcome), unnamed)
-    }
-}
-
-impl<'r, T: ModelOutcome + Serialize, E: Display> Model6<'r, Result<T, E>> {
-    /// A reply, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, Observed::value), Failure::shown)
-    }
-}
-
-impl<'r, T: ModelOutcome + Serialize, E> Model7<'r, Result<T, E>> {
-    /// A reply, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, Observed::value), unnamed)
-    }
-}
-
-impl<'r, T: ModelOutcome, E: Display> Model8<'r, Result<T, E>> {
-    /// A reply known by its type, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, opaque), Failure::shown)
-    }
-}
-
-impl<'r, T: ModelOutcome, E> Model9<'r, Result<T, E>> {
-    /// A reply known by its type, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| reply(value, opaque), unnamed)
+        self.seen().read(|value| reply(value, opaque))
     }
 }
 
 impl<'r, T: SandboxOutcome + Serialize> Sandbox1<'r, T> {
     /// A run.
     pub fn get(&self) -> Observed<'r> {
-        run(self.value(), Observed::value)
+        self.seen().read(|value| run(value, Observed::value))
     }
 }
 
-impl<'r, T: SandboxOutcome> Sandbox2<'r, T> {
-    /// A run known by its type.
-    pub fn get(&self) -> Observed<'r> {
-        run(self.value(), opaque)
-    }
-}
-
-impl<'r, T: SandboxOutcome + Serialize, E: Display> Sandbox3<'r, Result<T, E>> {
-    /// A run, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| run(value, Observed::value), Failure::shown)
-    }
-}
-
-impl<'r, T: SandboxOutcome + Serialize, E> Sandbox4<'r, Result<T, E>> {
-    /// A run, or an error without a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| run(value, Observed::value), unnamed)
-    }
-}
-
-impl<'r, T: SandboxOutcome, E: Display> Sandbox5<'r, Result<T, E>> {
-    /// A run known by its type, or an error with a text.
-    pub fn get(&self) -> Observed<'r> {
-        either(self.value(), |value| run(value, opaque), Failure::shown)
-    }
-}
-
-impl<'r, T, E> Sandbox6<'r, Result<T, E>> {
-    /// A run known by its type, or an error without a text; the last word on every other `Result`.
+impl<'r, T> Sandbox2<'r, T> {
+    /// A run known by its type; the last word on everything else.
     pub fn get(&self) -> Observed<'r>
     where
         T: SandboxOutcome,
     {
-        either(self.value(), |value| run(value, opaque), unnamed)
+        self.seen().read(|value| run(value, opaque))
     }
-}
-
-impl<'r, T> Sandbox7<'r, T> {
-    /// The last word on everything else.
-    pub fn get(&self) -> Observed<'r>
-    where
-        T: SandboxOutcome,
-    {
-        run(self.value(), opaque)
-    }
-}
-
-fn either<'r, T, E>(
-    result: &'r Result<T, E>,
-    ok: impl FnOnce(&'r T) -> Observed<'r>,
-    error: impl FnOnce(&'r E) -> Failure<'r>,
-) -> Observed<'r> {
-    match result {
-        Ok(value) => ok(value),
-        Err(value) => Observed::failed(error(value)),
-    }
-}
-
-fn unnamed<E>(_: &E) -> Failure<'_> {
-    Failure::named::<E>()
 }
 
 fn reply<'r, T: ModelOutcome>(value: &'r T, observe: impl FnOnce(&'r T) -> Observed<'r>) -> Observed<'r> {

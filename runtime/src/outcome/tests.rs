@@ -40,7 +40,7 @@ macro_rules! node {
         node!(ret, $ret, $body)
     };
     ($read:ident, $ret:ty, $body:block) => {
-        call(move || -> $ret { $body }, |r| $read(r).get())
+        call(move || -> $ret { $body }, |r| $read(r).ok().get())
     };
 }
 
@@ -155,7 +155,7 @@ fn a_value_that_judges_itself_is_asked_first() {
     assert_eq!(node!(Alias<ToolResult>, { Err(Refused) }), "error Refused: refused with [redacted]");
     assert_eq!(node!(Result<ToolResult, Silent>, { Ok(ToolResult::Done(1)) }), "ok 1");
     assert_eq!(node!(Box<ToolResult>, { Box::new(ToolResult::Broken("no".into())) }), "error String: no");
-    let expected = |result: Alias<u8>| ret(&result).get().expected(matches!(result, Err(Refused { .. }))).expected;
+    let expected = |result: Alias<u8>| ret(&result).ok().get().expected(matches!(result, Err(Refused { .. }))).expected;
     assert!(expected(Err(Refused)) && !expected(Ok(1)));
     assert!(Observed::ok().value.is_none() && !Observed::ok().is_error());
 }
@@ -203,7 +203,7 @@ fn references_and_receivers() {
                     self.steps.push(step);
                     self
                 },
-                |r| ret(r).get(),
+                |r| ret(r).ok().get(),
             )
         }
     }
@@ -246,7 +246,7 @@ async fn async_bodies_read_alike() {
             Err(Refused)?;
             Ok(Box::new(1))
         },
-        |r| ret(r).get(),
+        |r| ret(r).ok().get(),
     );
     assert_eq!(hinted.await, "error Anyhow: refused with [redacted]");
 }
@@ -284,7 +284,7 @@ fn model_facts_are_found_where_the_type_has_them() {
     macro_rules! both {
         ($ret:ty, $value:expr) => {{
             let value: $ret = $value;
-            let observed = model(&value).get();
+            let observed = model(&value).ok().get();
             (read(&observed), facts(&observed))
         }};
     }
@@ -324,7 +324,7 @@ fn sandboxed_runs_fail_by_code_and_time() {
     macro_rules! run {
         ($ret:ty, $value:expr) => {{
             let value: $ret = $value;
-            let observed = sandbox(&value).get();
+            let observed = sandbox(&value).ok().get();
             assert!(matches!(observed.facts, FactsOf::Sandbox(_)) != read(&observed).starts_with("error Refused"));
             read(&observed)
         }};

@@ -1,0 +1,22 @@
+//! What tracing costs, side by side with peers in the same run.
+//!
+//! ```text
+//! cargo bench -p spanwright-benches --bench compile [-- --rounds 7 --release --json]
+//! ```
+//!
+//! | Bench | Question | Fails if |
+//! |---|---|---|
+//! | `compile` | What do 600 annotated functions add to `cargo check`? | more than 2.5 ms a function, or half of what `tracing::instrument(ret, err)` adds |
+//!
+//! Each bench is a folder here: `main.rs` reads as the flow of the run. Peers are dependencies of generated packages, pinned by the manifest and lock file
+//! in the folder, and never of the workspace. A bench says on standard error what it does, prints one table on standard output, and
+//! exits with 1 if a limit is broken. Results worth keeping stand in `RESULTS.md` with the commit, the toolchain and the machine they come from.
+//!
+//! This crate holds what the benches share: [`cpu`], [`Facts`], [`Samples`].
+
+pub mod cpu;
+mod facts;
+mod samples;
+
+pub use facts::Facts;
+pub use samples::Samples;
