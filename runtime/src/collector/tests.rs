@@ -76,7 +76,7 @@ fn declared(kind: Kind, attributes: &'static [DeclaredAttribute]) -> &'static Ca
         leaf: false,
         attributes,
     };
-    Box::leak(Box::new(Callsite::new(name, kind, &[]).tied_to(Box::leak(Box::new(span)))))
+    Box::leak(Box::new(Callsite::new(name, kind, &[]).declared(Box::leak(Box::new(span)))))
 }
 
 const COUNT: DeclaredAttribute = DeclaredAttribute { key: "count", ty: "int" };
