@@ -17,6 +17,7 @@ mod collect;
 mod items;
 mod names;
 mod opaque;
+mod shorten;
 mod source;
 mod syntax;
 mod tree;
@@ -152,7 +153,7 @@ pub fn outline(options: &Options) -> Result<Program, Error> {
 
 fn collect(options: &Options, with_bodies: bool) -> Result<Program, Error> {
     let workspace = Workspace::read(&options.manifest, &options.packages)?;
-    let mut sources = source::Sources::new(&workspace.root);
+    let mut sources = source::Sources::new(&workspace.root, with_bodies);
     let mut tree = tree::Tree::grow(&workspace, &mut sources);
     let program = Program { root: workspace.root.clone(), ..Program::default() };
     let mut found =
@@ -161,7 +162,7 @@ fn collect(options: &Options, with_bodies: bool) -> Result<Program, Error> {
     found.functions(&tree);
     let mut program = found.program;
     program.files =
-        sources.files.into_iter().map(|file| SourceFile { name: file.name, text: file.text.0.to_string() }).collect();
+        sources.files.into_iter().map(|file| SourceFile { name: file.name, text: file.whole.to_string() }).collect();
     program.sort();
     Ok(program)
 }

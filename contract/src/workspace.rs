@@ -1,10 +1,12 @@
 //! A workspace as `cargo metadata` knows it: packages, their crates, and the names under which they know each other.
 //!
-//! Only manifests are read: no network, no build, no lock file.
+//! Only manifests are read, and the lock file if there is one: no network, no build.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{CrateType, Edition, Metadata, MetadataCommand, TargetKind};
+use serde::Deserialize;
 use spanwright_macros_core::did_you_mean;
 
 use crate::Error;
@@ -60,7 +62,9 @@ pub(crate) enum Depended {
     Facade,
     /// A member of the workspace, by index.
     Member(usize),
-    /// A package outside of the workspace.
+    /// A package outside of the workspace that has spanwright among its own dependencies, and may hand it on.
+    Carrier,
+    /// Any other package.
     Elsewhere,
 }
 
@@ -83,12 +87,17 @@ impl Workspace {
                 return Err(unknown(wanted, &names));
             }
         }
+        let carriers = carriers(metadata.workspace_root.as_std_path());
         let packages = members
             .iter()
             .map(|member| Package {
                 selected: selected.is_empty() || selected.iter().any(|name| *name == member.name.as_ref()),
                 crates: crates(member),
-                dependencies: member.dependencies.iter().map(|dependency| depended(dependency, &members)).collect(),
+                dependencies: member
+                    .dependencies
+                    .iter()
+                    .map(|dependency| depended(dependency, &members, &carriers))
+                    .collect(),
             })
             .collect();
         Ok(Self { root: metadata.workspace_root.into(), packages })
@@ -180,7 +189,11 @@ fn links(kind: &CrateType) -> bool {
     matches!(kind, CrateType::Lib | CrateType::RLib | CrateType::DyLib | CrateType::ProcMacro)
 }
 
-fn depended(dependency: &cargo_metadata::Dependency, members: &[&cargo_metadata::Package]) -> Dependency {
+fn depended(
+    dependency: &cargo_metadata::Dependency,
+    members: &[&cargo_metadata::Package],
+    carriers: &HashSet<String>,
+) -> Dependency {
     let is_it = |member: &&cargo_metadata::Package| {
         member.name.as_ref() == dependency.name
             && dependency.path.as_ref().is_some_and(|path| member.manifest_path.parent() == Some(path))
@@ -191,7 +204,39 @@ fn depended(dependency: &cargo_metadata::Dependency, members: &[&cargo_metadata:
     let what = match member {
         _ if FACADES.contains(&dependency.name.as_str()) => Depended::Facade,
         Some(index) => Depended::Member(index),
+        None if carriers.contains(&dependency.name) => Depended::Carrier,
         None => Depended::Elsewhere,
     };
     Dependency { name: name.replace('-', "_"), what }
+}
+
+/// The packages that depend on spanwright, by themselves or through others, as the lock file has them; none where there is no lock file.
+fn carriers(root: &Path) -> HashSet<String> {
+    #[derive(Deserialize)]
+    struct Lock {
+        #[serde(default)]
+        package: Vec<Locked>,
+    }
+    #[derive(Deserialize)]
+    struct Locked {
+        name: String,
+        #[serde(default)]
+        dependencies: Vec<String>,
+    }
+    let text = std::fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    let Ok(Lock { package: packages }) = toml::from_str(&text) else { return HashSet::new() };
+    let mut found: HashSet<String> = FACADES.map(str::to_owned).into();
+    loop {
+        let before = found.len();
+        for package in &packages {
+            // A dependency is `name`, or `name version` where there are several.
+            let mut names = package.dependencies.iter().map(|written| written.split(' ').next().unwrap_or_default());
+            if names.any(|name| found.contains(name)) {
+                found.insert(package.name.clone());
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
 }

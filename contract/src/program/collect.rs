@@ -1,6 +1,8 @@
 //! From modules and names to lists: declarations first, because functions name them.
 
 use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use spanwright_macros_core::{Kind, declaration, model, plan};
@@ -8,7 +10,7 @@ use syn::parse::{ParseStream, Parser as _};
 
 use super::attributes::position;
 use super::names::{Def, Names, Space};
-use super::opaque::{Mention, mentions};
+use super::opaque::{Mention, mentions, modules};
 use super::source::Sources;
 use super::syntax::{Attribute, NamePath, Node, Position, Visibility, What};
 use super::tree::{Entry, Named, Tree};
@@ -304,8 +306,13 @@ impl Collection<'_> {
         let mention = mentions(tokens.clone()).into_iter().find(|mention| {
             let found = names.resolve(module, mention.path(), Space::Macros);
             is_ours(&found) || (mention.says_ours() && found.contains(&Def::Unknown))
-        })?;
-        Some(format!("{mention} stands inside {called}"))
+        });
+        if let Some(mention) = mention {
+            return Some(format!("{mention} stands inside {called}"));
+        }
+        let mut modules = modules(tokens.clone()).into_iter();
+        let name = modules.find(|name| at.files_of(name).iter().any(|file| may_hold_ours(file)))?;
+        Some(format!("module `{name}` stands inside {called}"))
     }
 
     /// Whether the file that a body includes may have a span; an expression in it has none.
@@ -313,8 +320,7 @@ impl Collection<'_> {
         let Ok(name) = syn::parse2::<syn::LitStr>(tokens.clone()) else { return true };
         let folder = self.workspace.root.join(&self.sources.files[file].name);
         let beside = folder.parent().map(|folder| folder.join(name.value()));
-        let text = beside.and_then(|file| std::fs::read_to_string(file).ok());
-        text.is_none_or(|text| text.contains("#[") || text.contains("spans"))
+        beside.is_none_or(|file| !file.is_file() || may_hold_ours(&file))
     }
 
     /// Whether a package can name spanwright, by itself or through other members.
@@ -324,7 +330,7 @@ impl Collection<'_> {
         while let Some(package) = left.pop() {
             for dependency in &self.workspace.packages[package].dependencies {
                 match dependency.what {
-                    Depended::Facade => return true,
+                    Depended::Facade | Depended::Carrier => return true,
                     Depended::Member(member) if seen.insert(member) => left.push(member),
                     _ => {}
                 }
@@ -354,6 +360,13 @@ impl Collection<'_> {
 }
 
 const LOST: &str = "leads to no declaration that can be read";
+
+/// Whether a file that is not followed has a word of ours.
+fn may_hold_ours(file: &Path) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let has = |word: &str| text.contains(&format!("#[{word}")) || text.contains(&format!("::{word}"));
+    text.contains("spans!") || Kind::ALL.into_iter().any(|kind| has(kind.word()))
+}
 
 fn kind_of(def: &Def) -> Option<Kind> {
     match def {

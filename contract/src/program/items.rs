@@ -344,7 +344,7 @@ fn type_name(ty: &syn::Type) -> String {
 }
 
 /// Whether a body has to be parsed because an item, or a macro with one, may stand in it.
-fn may_hold_items(body: &str) -> bool {
+pub(super) fn may_hold_items(body: &str) -> bool {
     ["fn ", "#[", "include!", "macro_rules!", "spans"].iter().any(|word| body.contains(word))
 }
 

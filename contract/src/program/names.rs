@@ -231,6 +231,7 @@ impl<'a> Names<'a> {
             return match found.what {
                 Depended::Facade => Some(Def::Facade),
                 Depended::Member(package) => library(package).or(Some(Def::Foreign)),
+                Depended::Carrier => Some(Def::Unknown),
                 Depended::Elsewhere => Some(Def::Foreign),
             };
         }

@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use spanwright_macros_core::Kind;
 
-use super::attributes::{group, is_punct, path};
+use super::attributes::{group, is_punct, is_word, path, plain};
 use super::syntax::NamePath;
 
 /// A mention of something that may be ours.
@@ -64,6 +64,23 @@ pub(super) fn mentions(tokens: TokenStream) -> Vec<Mention> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The names of `mod name;` in `tokens`, however deep.
+pub(super) fn modules(tokens: TokenStream) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![tokens];
+    while let Some(tokens) = left.pop() {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
+            if let TokenTree::Group(inner) = token {
+                left.push(inner.stream());
+            } else if is_word(Some(token), "mod") && is_punct(tokens.get(at + 2), ';') {
+                found.extend(tokens.get(at + 1).and_then(plain));
             }
         }
     }

@@ -9,6 +9,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::attributes::{Text, position};
 use super::items;
+use super::shorten::without_bodies;
 use super::syntax::{Nodes, Position};
 
 /// Delimiters that may stand in one another. Deeper ones are nobody's handwriting, and would exhaust the stack.
@@ -19,6 +20,9 @@ const NESTING_LIMIT: usize = 100;
 pub(super) struct Source {
     /// From the workspace's root, with `/`.
     pub name: String,
+    /// As it stands in the file.
+    pub whole: Rc<str>,
+    /// As it was parsed: where bodies are not asked for, without those that may hold no item.
     pub text: Text,
     pub nodes: Nodes,
     /// `#![cfg(…)]`
@@ -38,13 +42,14 @@ pub(super) struct Refused {
 #[derive(Debug)]
 pub(super) struct Sources {
     root: PathBuf,
+    with_bodies: bool,
     pub files: Vec<Source>,
     known: HashMap<PathBuf, Option<usize>>,
 }
 
 impl Sources {
-    pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), files: Vec::new(), known: HashMap::new() }
+    pub fn new(root: &Path, with_bodies: bool) -> Self {
+        Self { root: root.to_owned(), with_bodies, files: Vec::new(), known: HashMap::new() }
     }
 
     /// The file at `path`; `None` if there is none.
@@ -63,37 +68,39 @@ impl Sources {
             return *known;
         }
         let index = self.files.len();
-        self.files.push(read(relative(&self.root, path), &whole));
+        self.files.push(read(relative(&self.root, path), &whole, self.with_bodies));
         self.known.insert(whole, Some(index));
         Some(index)
     }
 }
 
-fn read(name: String, path: &Path) -> Source {
-    let refused = |text, position, why| Source {
-        name: name.clone(),
-        text: Text(text),
-        nodes: Rc::default(),
-        cfg: Vec::new(),
-        refused: Some(Refused { position, why }),
-    };
+fn read(name: String, path: &Path, with_bodies: bool) -> Source {
     let start = Position { line: 1, column: 1 };
-    let text = match fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => written(text),
-        Ok(Err(_)) => return refused("".into(), start, "the file is not UTF-8".into()),
-        Err(error) => return refused("".into(), start, format!("the file cannot be read: {error}")),
+    let (whole, unreadable) = match fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => (written(text), None),
+        Ok(Err(_)) => ("".into(), Some("the file is not UTF-8".into())),
+        Err(error) => ("".into(), Some(format!("the file cannot be read: {error}"))),
     };
-    match text.parse::<TokenStream>() {
-        Ok(tokens) if deepest(&text) > NESTING_LIMIT && nesting(&tokens) > NESTING_LIMIT => {
-            refused(text, start, format!("the file nests more than {NESTING_LIMIT} delimiters"))
-        }
-        Ok(tokens) => {
-            let text = Text(text);
-            let (nodes, cfg) = items::read(&text, tokens);
-            Source { name, text, nodes, cfg, refused: None }
-        }
-        Err(error) => refused(text, position(error.span()), format!("the file does not parse: {error}")),
-    }
+    let short = if with_bodies { None } else { without_bodies(&whole, items::may_hold_items) };
+    let text = Text(short.map_or_else(|| whole.clone(), Rc::from));
+    let parsed = match unreadable {
+        Some(why) => Err(Refused { position: start, why }),
+        None => match text.0.parse::<TokenStream>() {
+            Ok(tokens) if deepest(&text.0) > NESTING_LIMIT && nesting(&tokens) > NESTING_LIMIT => {
+                Err(Refused { position: start, why: format!("the file nests more than {NESTING_LIMIT} delimiters") })
+            }
+            Ok(tokens) => Ok(items::read(&text, tokens)),
+            Err(error) => {
+                Err(Refused { position: position(error.span()), why: format!("the file does not parse: {error}") })
+            }
+        },
+    };
+    let (parsed, refused) = match parsed {
+        Ok(parsed) => (parsed, None),
+        Err(refused) => ((Rc::default(), Vec::new()), Some(refused)),
+    };
+    let (nodes, cfg) = parsed;
+    Source { name, whole, text, nodes, cfg, refused }
 }
 
 /// The text as the compiler reads it: without a byte order mark, and with its `#!` line as a comment.

@@ -272,10 +272,9 @@ impl Tree {
         }
         // Where all paths are conditional, the usual place holds without them.
         if !computed && paths.iter().all(|path| !path.cfg.is_empty()) {
-            let Module { folder, relative, .. } = &self.modules[module];
-            let folder = relative.iter().fold(folder.clone(), |folder, part| folder.join(part));
-            let beside = Place { path: folder.join(format!("{name}.rs")), relative: Some(name), cfg: &[] };
-            let below = Place { path: folder.join(name).join("mod.rs"), relative: None, cfg: &[] };
+            let [beside, below] = self.modules[module].files_of(name);
+            let beside = Place { path: beside, relative: Some(name), cfg: &[] };
+            let below = Place { path: below, relative: None, cfg: &[] };
             found |= self.file(module, node, name, beside, sources, instances)
                 || self.file(module, node, name, below, sources, instances);
         }
@@ -352,6 +351,14 @@ impl Tree {
             module = parent;
         }
         module
+    }
+}
+
+impl Module {
+    /// Where the file of the module `name` in this one may be: beside, or in a folder of its own.
+    pub fn files_of(&self, name: &str) -> [PathBuf; 2] {
+        let folder = self.relative.iter().fold(self.folder.clone(), |folder, part| folder.join(part));
+        [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")]
     }
 }
 

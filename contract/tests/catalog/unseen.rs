@@ -73,6 +73,29 @@ fn macros_without_our_words_are_not() {
 }
 
 #[test]
+fn a_module_that_a_macro_declares_is_listed_if_it_has_our_words() {
+    let text = "cfg_if! { if #[cfg(unix)] { mod traced; mod plain; mod nowhere; } }";
+    let files =
+        [("src/lib.rs", text), ("src/traced/mod.rs", "#[spanwright::node] fn f() {}"), ("src/plain.rs", "fn g() {}")];
+    assert_eq!(lines(&app(&files)), ["? src/lib.rs:1: module `traced` stands inside `cfg_if!`"]);
+    assert_eq!(lines(&app(&[files[0], files[2]])), Vec::<String>::new());
+}
+
+#[test]
+fn a_dependency_that_depends_on_ours_may_hand_it_on() {
+    let text = "use rmcp::tool; #[tool] fn f() {} #[rmcp::other] fn g() {}";
+    let lock = |of: &str| {
+        format!(
+            "version = 4\n[[package]]\nname = \"rmcp\"\nversion = \"1.0.0\"\ndependencies = [\"between 1.0.0\"]\n\n[[package]]\nname = \"between\"\nversion = \"1.0.0\"\ndependencies = [\"{of}\"]\n"
+        )
+    };
+    let carried = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("spanwright"))]);
+    assert_eq!(lines(&carried), ["? src/lib.rs:1: `#[tool]` may be ours: where it comes from cannot be read"]);
+    let foreign = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("serde"))]);
+    assert_eq!(lines(&foreign), Vec::<String>::new());
+}
+
+#[test]
 fn a_place_says_where_the_unseen_ends() {
     let found = app(&[("src/lib.rs", "\n  macro_rules! make {\n    () => {\n #[spanwright::node] fn f() {}\n }\n}\n")]);
     let [only] = &found.unresolved[..] else { panic!("{found:?}") };
