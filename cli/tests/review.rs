@@ -213,7 +213,7 @@ fn review_that_cannot_compare_says_why_with_a_code_of_its_own() {
     assert!(unknown.err.contains("`v9`"), "{}", unknown.err);
     // A shallow clone, as a build server makes it: there is nothing to compare with, which must not look like "nothing
     // changed".
-    repository.git(&["switch", "--quiet", "--create", "change"]);
+    repository.git(&["branch", "change"]);
     let clone = tempfile::tempdir().unwrap();
     let origin = format!("file://{}", repository.folder.path().display());
     let whole = clone.path().join("whole");

@@ -28,7 +28,8 @@ struct Package {
 }
 
 impl Package {
-    fn new() -> Self {
+    /// `name` is its own: to cargo, packages of one name in one build folder are the same, wherever they lie.
+    fn new(name: &str) -> Self {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let package = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -38,7 +39,7 @@ impl Package {
         package.write(
             "Cargo.toml",
             &format!(
-                "[package]\nname = \"sums\"\nedition = \"2024\"\n\n[dependencies]\n\
+                "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[dependencies]\n\
                  spanwright = {{ path = {}, default-features = false }}\n\n[dev-dependencies]\n\
                  spanwright-contract = {{ path = {}, features = [\"insta\"] }}\n\n[workspace]\n",
                 dependency("runtime"),
@@ -78,7 +79,7 @@ impl Package {
 
 #[test]
 fn a_change_fails_the_test_with_its_verdict_before_the_difference() {
-    let package = Package::new();
+    let package = Package::new("sums");
     let (passed, said) = package.test("always");
     assert!(passed, "{said}");
     let snapshot = package.folder.path().join("tests/snapshots/contract__spans.snap");
@@ -98,13 +99,13 @@ fn a_change_fails_the_test_with_its_verdict_before_the_difference() {
 
 #[test]
 fn an_expansion_fails_the_test_if_the_attribute_changes_and_not_if_the_body_does() {
-    let package = Package::new();
+    let package = Package::new("totals");
     package.write("tests/contract.rs", &TEST.replace("assert_catalog", "assert_expansions"));
     let (passed, said) = package.test("always");
     assert!(passed, "{said}");
     let snapshot = package.folder.path().join("tests/snapshots/contract__expansions.snap");
     let accepted = fs::read_to_string(&snapshot).unwrap();
-    assert!(accepted.contains("// sums::sum\n"), "{accepted}");
+    assert!(accepted.contains("// totals::sum\n"), "{accepted}");
     assert!(accepted.contains(".named(\"sum\")") && !accepted.contains("numbers.iter()"), "{accepted}");
 
     package.write("src/lib.rs", &SOURCE.replace("numbers.iter().sum()", "numbers.into_iter().sum()"));
