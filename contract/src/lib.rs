@@ -21,6 +21,7 @@ mod error;
 pub mod expansion;
 pub mod lint;
 pub mod lock;
+mod place;
 pub mod program;
 pub mod render;
 pub mod review;

@@ -9,7 +9,7 @@ use proc_macro2::TokenStream;
 use spanwright_macros_core::{Errors, Kind, model};
 
 use crate::Error;
-use crate::catalog::{Place, Unresolved};
+use crate::place::{Place, Unresolved};
 use crate::workspace::Workspace;
 
 mod attributes;

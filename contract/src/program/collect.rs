@@ -15,7 +15,7 @@ use super::source::Sources;
 use super::syntax::{Attribute, NamePath, Node, Position, Visibility, What};
 use super::tree::{Entry, Named, Tree};
 use super::{Annotated, Body, Declared, ParentSpan, Program};
-use crate::catalog::{Place, Unresolved};
+use crate::place::{Place, Unresolved};
 use crate::workspace::{Depended, Workspace};
 
 /// What is read, and what is found in it.

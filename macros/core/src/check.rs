@@ -1,17 +1,15 @@
 //! The rules that join arguments and signature: one function each, with the folder of `ui-tests/fail` that shows its message.
 
-use syn::{Ident, LitStr, Path};
+use syn::Ident;
 
 use crate::args::{Arg, Args, Common, Names, Pairs};
-use crate::declare::{is_taken, setter};
 use crate::diag::err;
 use crate::item::{Item, Parameter, plain};
 use crate::kind::Kind;
 use crate::model::{Level, Returned, Returns, Shape};
+use crate::name::{is_taken, setter, too_long};
+use crate::private::relative;
 use crate::shape;
-
-/// The characters a display name may have: what MLflow keeps of a span's name.
-const NAME_LIMIT: usize = 250;
 
 /// An attribute and its function, parsed.
 pub(crate) struct Input {
@@ -96,11 +94,6 @@ fn name_length(input: &Input) -> Mistakes {
         .collect()
 }
 
-pub(crate) fn too_long(key: &str, text: &LitStr) -> Option<darling::Error> {
-    let length = text.value().chars().count();
-    (length > NAME_LIMIT).then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
-}
-
 /// `span = path` beside `name` or `span_type`, which the declaration says. (`span_conflict`)
 fn declared_once(input: &Input) -> Mistakes {
     let Common { span: Some(_), name, span_type, .. } = input.common() else { return Vec::new() };
@@ -132,19 +125,6 @@ fn attributes_are_setters(input: &Input) -> Mistakes {
 /// `crate = spanwright`: the expansion may stand in a module where a relative path leads elsewhere. (`crate_path`)
 fn facade_path(input: &Input) -> Mistakes {
     input.common().facade.iter().filter_map(|facade| relative(&facade.value.0)).collect()
-}
-
-pub(crate) fn relative(path: &Path) -> Option<darling::Error> {
-    let absolute = path.leading_colon.is_some()
-        || path.segments.first().is_some_and(|first| first.ident == "crate" || first.ident == "$crate");
-    if absolute {
-        return None;
-    }
-    let written = quote::ToTokens::to_token_stream(path).to_string().replace(' ', "");
-    Some(err!(
-        path,
-        "`crate` takes an absolute path: write `::{written}` for a dependency, or `crate::…` for a module of this crate"
-    ))
 }
 
 /// `skip`, `redact`, `debug` name parameters that are captured. (`missing_parameter`)

@@ -8,11 +8,11 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprReference, Path, Token, Type};
 
-use crate::declare::setter;
 use crate::kind::Kind;
 use crate::model::{
     Callsite, Captured, Fact, FactName, FactValue, Hold, Level, Mention, Plan, Rebind, Returned, Shaped, View,
 };
+use crate::name::setter;
 use crate::private::{Private, hidden, place};
 
 /// Input:  `async fn f(a: A) -> R { body }`

@@ -1,10 +1,8 @@
-//! The attributes.
+//! The attributes, and how much each captures.
 
 use std::fmt;
 
 use proc_macro2::{Ident, Span};
-
-use crate::model::Level;
 
 /// Which attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,5 +127,39 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`#[{}]`", self.word())
+    }
+}
+
+/// How much of a value is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing.
+    None,
+    /// Shape only.
+    Keys,
+    /// Up to 2 KiB.
+    Preview,
+    /// Up to 1 MiB.
+    Full,
+}
+
+impl Level {
+    /// The word of the argument `capture`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Keys => "keys",
+            Self::Preview => "preview",
+            Self::Full => "full",
+        }
+    }
+
+    pub(crate) const fn variant(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Keys => "Keys",
+            Self::Preview => "Preview",
+            Self::Full => "Full",
+        }
     }
 }

@@ -22,13 +22,14 @@ mod item;
 mod kind;
 mod lower;
 pub mod model;
+mod name;
 mod private;
 pub mod semconv;
 mod shape;
 
-pub use declare::setter;
 pub use diag::{Errors, did_you_mean};
 pub use kind::Kind;
+pub use name::setter;
 
 use proc_macro2::TokenStream;
 

@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, Ident, LitStr, Pat, Path, Type, Visibility};
 
 pub use crate::item::Item;
 use crate::kind::Kind;
+pub use crate::kind::Level;
 use crate::private::Private;
 
 /// An annotated function, understood.
@@ -76,40 +77,6 @@ pub enum View {
     Debug,
     /// Not at all: a marker stands in its place.
     Redacted,
-}
-
-/// How much of a value is captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Nothing.
-    None,
-    /// Shape only.
-    Keys,
-    /// Up to 2 KiB.
-    Preview,
-    /// Up to 1 MiB.
-    Full,
-}
-
-impl Level {
-    /// The word of the argument `capture`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Keys => "keys",
-            Self::Preview => "preview",
-            Self::Full => "full",
-        }
-    }
-
-    pub(crate) const fn variant(self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Keys => "Keys",
-            Self::Preview => "Preview",
-            Self::Full => "Full",
-        }
-    }
 }
 
 /// A fact written as an expression in the attribute.

@@ -35,6 +35,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
+use crate::diag::err;
+
 /// `quote!` whose own names are invisible to the user's code.
 macro_rules! hidden {
     ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
@@ -70,4 +72,18 @@ impl ToTokens for Private {
 pub(crate) fn place(path: &syn::Path) -> Span {
     let last = path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
     last.resolved_at(Span::mixed_site())
+}
+
+/// The mistake that the path of the facade leads elsewhere in another module.
+pub(crate) fn relative(path: &syn::Path) -> Option<darling::Error> {
+    let absolute = path.leading_colon.is_some()
+        || path.segments.first().is_some_and(|first| first.ident == "crate" || first.ident == "$crate");
+    if absolute {
+        return None;
+    }
+    let written = quote::ToTokens::to_token_stream(path).to_string().replace(' ', "");
+    Some(err!(
+        path,
+        "`crate` takes an absolute path: write `::{written}` for a dependency, or `crate::…` for a module of this crate"
+    ))
 }

@@ -4,13 +4,13 @@ use quote::ToTokens;
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::name::is_taken;
 use super::types;
 use super::written::{Written, WrittenAttribute, WrittenSpan};
-use crate::check::{relative, too_long};
 use crate::diag::{did_you_mean, err};
 use crate::kind::Kind;
 use crate::model::AttributeType;
+use crate::name::{is_taken, too_long};
+use crate::private::relative;
 use crate::semconv;
 
 type Mistakes = Vec<darling::Error>;

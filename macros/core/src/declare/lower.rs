@@ -4,11 +4,11 @@ use syn::LitStr;
 use syn::spanned::Spanned;
 
 use super::check::{self, Named};
-use super::name::{is_taken, snake_case};
 use super::written::{Written, WrittenAttribute, WrittenSpan};
 use crate::args::Arg;
 use crate::kind::Kind;
 use crate::model::{AttributeType, Declaration, DeclaredAttribute, DeclaredSpan, Parent};
+use crate::name::{is_taken, snake_case};
 
 pub(super) fn declaration(written: Written) -> Declaration {
     let spans = (0..written.spans.len()).map(|index| span(&written, index)).collect();

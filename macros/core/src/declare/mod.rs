@@ -14,12 +14,8 @@ mod check;
 mod expand;
 mod kinds;
 mod lower;
-mod name;
 mod types;
 mod written;
-
-pub use name::setter;
-pub(crate) use name::{is_taken, snake_case};
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -7,10 +7,11 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Path, Token, Type, Visibility, braced, parenthesized, token};
 
 use super::arguments::{self, Arguments};
-use super::{kinds, name};
+use super::kinds;
 use crate::diag::{Mistakes, err};
 use crate::item::plain;
 use crate::kind::Kind;
+use crate::name::setter;
 
 /// A declaration as it stands.
 #[derive(Debug, Default)]
@@ -215,7 +216,7 @@ fn attribute(
     if !matches!(vis, Visibility::Inherited) {
         mistakes.push(err!(vis, "an attribute is as visible as its span: remove this"));
     }
-    let setter = name::setter(&key);
+    let setter = setter(&key);
     if setter.is_none() {
         mistakes.push(err!(key, "`{name}` is no name for an attribute: no method can be called so"));
     }

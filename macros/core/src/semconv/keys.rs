@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::{MLFLOW_VERSION, NAMESPACES, Namespace, SCHEMA_URL, Standard, Type, VERSION};
-use crate::declare::snake_case;
+use crate::name::snake_case;
 
 /// Output, in a module that has `Key` and `Json`:
 /// ```text

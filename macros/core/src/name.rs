@@ -1,7 +1,18 @@
-//! Names made of others.
+//! Names: how long they may be, and those that are made of others.
 
 use proc_macro2::Ident;
 use syn::LitStr;
+
+use crate::diag::err;
+
+/// The characters a display name may have: what MLflow keeps of a span's name.
+const NAME_LIMIT: usize = 250;
+
+/// The mistake that the value of `key` is longer than what is kept.
+pub(crate) fn too_long(key: &str, text: &LitStr) -> Option<darling::Error> {
+    let length = text.value().chars().count();
+    (length > NAME_LIMIT).then(|| err!(text, "`{key}` has {length} characters: {NAME_LIMIT} are kept, shorten it"))
+}
 
 /// `CollectBehavioralData` and `collectBehavioralData` as `collect_behavioral_data`, `HTTPFetch` as `http_fetch`.
 pub(crate) fn snake_case(name: &str) -> String {
