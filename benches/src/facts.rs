@@ -20,7 +20,8 @@ pub struct Facts {
 impl Facts {
     /// Of this machine and the working tree in the current folder; what cannot be found out is `unknown`.
     pub fn read() -> Self {
-        let changed = said("git", &["status", "--porcelain", "--untracked-files=no"]).is_none_or(|text| !text.is_empty());
+        let changed =
+            said("git", &["status", "--porcelain", "--untracked-files=no"]).is_none_or(|text| !text.is_empty());
         let commit = said("git", &["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(unknown);
         Self {
             commit: if changed { commit + "+" } else { commit },

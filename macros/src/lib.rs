@@ -9,12 +9,13 @@
 //! |---|---|---|
 //! | `name = "…"` | display name, at most 250 characters | the function's name |
 //! | `span_type = "…"` | MLflow span type | the attribute's |
+//! | `span = path` | the declared span it makes, see [`macro@spans`]: gives id, name and span type, and the attributes their types | – |
 //! | `skip(a, b)` | parameters that are not captured | parameters whose name begins with `_` |
 //! | `redact(a)` | parameters whose value is never read; a marker stands in its place | – |
 //! | `debug(a)` | parameters captured by `Debug` | `Serialize`, else the name of the type |
 //! | `inputs(key = expr, …)` | more inputs | – |
-//! | `attributes(key = expr, …)` | attributes of the span; a key may be `dotted.name` or `"any text"` | – |
-//! | `handle = ident` | binds the span's handle under that name in the body | – |
+//! | `attributes(key = expr, …)` | attributes of the span; a key may be `dotted.name` or `"any text"`; with `span`, one of its attributes | – |
+//! | `handle = ident` | binds the span's handle under that name in the body; with `span`, the declared span's own | – |
 //! | `capture = "none"`, `"keys"`, `"preview"` or `"full"` | how much of inputs and output is captured | node: keys, llm: full, others: preview |
 //! | `output = "…"` | the same for the output alone | as `capture` |
 //! | `returns = "value"`, `"future"` or `"stream"` | what the signature does not show, such as a type alias of a boxed future | from the signature |
@@ -27,7 +28,7 @@
 use proc_macro::TokenStream;
 use spanwright_macros_core::{Kind, attribute};
 
-/// Declares spans.
+#[doc = include_str!("spans.md")]
 #[proc_macro]
 pub fn spans(tokens: TokenStream) -> TokenStream {
     spanwright_macros_core::spans(tokens.into()).into()

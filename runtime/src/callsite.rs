@@ -140,7 +140,7 @@ impl Callsite {
 
     /// The declared span that the function makes, which gives it name and type.
     #[must_use]
-    pub(crate) const fn tied_to(mut self, span: &'static DeclaredSpan) -> Self {
+    pub const fn declared(mut self, span: &'static DeclaredSpan) -> Self {
         self.name = span.name;
         self.span_type = span.span_type;
         self.declared = Some(span);

@@ -1,6 +1,7 @@
 //! Behaviour, and end to end with a real MLflow server.
 
 mod attributes;
+mod declared;
 mod degradation;
 mod delivery;
 mod end_to_end;

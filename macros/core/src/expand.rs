@@ -169,9 +169,6 @@ impl Emit<'_> {
 
     /// Output: `p::site!("f", Node, ["a", "b"]);`, which is `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]);`, and
     /// where more is said `p::site!("f", Node, ["a", "b"], .named("…"));`
-    ///
-    /// A declared span is written out, `static __SITE: p::Callsite = p::Callsite::declared::<path, p::kind::Node>("f", &["a", "b"]);`: through the macro
-    /// a wrong path would be reported at the attribute.
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -195,20 +192,18 @@ impl Emit<'_> {
             level("inputs", *inputs),
             level("output", *output),
         ];
-        let calls: TokenStream = calls.into_iter().flatten().collect();
-        if let Some(path) = &self.plan.span {
-            let new = self.declared(path, function, &quote!(#(#values),*));
-            return hidden!(static __SITE: #p::Callsite = #new #calls;);
-        }
+        let declared = self.plan.span.as_ref().map(|path| self.declaration(path));
+        let calls: TokenStream = declared.into_iter().chain(calls.into_iter().flatten()).collect();
         let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
         hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
     }
 
-    /// Output: `p::Callsite::declared::<path, p::kind::NodeSpan>("f", &["a", "b"])`, all of it at the path, where another kind is to be reported
-    fn declared(&self, path: &Path, function: &str, values: &TokenStream) -> TokenStream {
+    /// Output: `.declared(p::declaration::<path, p::kind::NodeSpan>())`, whose argument stands at the path, where another kind is to be reported
+    fn declaration(&self, path: &Path) -> TokenStream {
         let at = place(path);
         let (p, marker) = (self.p.at(at), self.plan.kind.marker());
-        quote_spanned!(at=> #p::Callsite::declared::<#path, #p::kind::#marker>(#function, &[#values]))
+        let declaration = quote_spanned!(at=> #p::declaration::<#path, #p::kind::#marker>());
+        hidden!(.declared(#declaration))
     }
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call

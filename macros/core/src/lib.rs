@@ -5,6 +5,8 @@
 //!            parsed        rules            typed    cannot fail
 //! ```
 //!
+//! `spans!` goes the same way: tokens ─► `declare` ─► [`model::Declaration`] ─► items. [`semconv`] is the table of standard attributes behind it.
+//!
 //! - A mistake anywhere before [`model::Plan`] becomes compile errors followed by the function as it was written (`fallback`).
 //! - The body of the function is never parsed: it travels as tokens, so half-typed code still expands and keeps its positions.
 //! - Everything is decided from the attribute and the signature, so a program that reads source files sees what the compiler sees: [`plan`].
@@ -23,6 +25,7 @@ mod private;
 pub mod semconv;
 mod shape;
 
+pub use declare::setter;
 pub use diag::Errors;
 pub use kind::Kind;
 

@@ -269,6 +269,16 @@ pub struct Declaration {
     pub facade: Option<Path>,
 }
 
+impl Declaration {
+    /// The conditions under which the span of that index exists: its own, and those of the spans around it, the outermost first.
+    pub fn conditions(&self, index: usize) -> Vec<&Attribute> {
+        let span = &self.spans[index];
+        let mut conditions = span.nested_in.map_or_else(Vec::new, |outer| self.conditions(outer));
+        conditions.extend(span.attrs.iter().filter(|attr| attr.path().is_ident("cfg")));
+        conditions
+    }
+}
+
 /// A declared span.
 #[derive(Clone, Debug)]
 pub struct DeclaredSpan {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Callsite::new(name, Kind, &[names]).named(n).span_type(t).workflow(w).inputs(Level).output(Level)      const
-//! Callsite::declared::<Item, kind::NodeSpan>(name, &[names])                                                  const, in place of `new`
+//! Callsite::declared(self, declaration::<Item, kind::NodeSpan>())                                        const, of a declared span
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
 //! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value

@@ -1,6 +1,5 @@
 //! Declared spans as generated code knows them: what an item of `spans!` implements, and what ties a function to one.
 
-use crate::callsite::{Callsite, Kind};
 use crate::contract::DeclaredSpan;
 
 use super::open::{OpenSpan, current};
@@ -38,51 +37,40 @@ impl<A: kind::Marker, S> MadeBy<A, S> for A {}
 
 /// The kinds of declared spans, as compiler messages name them: one for each attribute.
 pub mod kind {
-    use super::Kind;
-
-    /// Says which attribute a marker stands for.
-    pub trait Marker {
-        /// The attribute.
-        const KIND: Kind;
-    }
+    /// One of them.
+    pub trait Marker {}
 
     macro_rules! markers {
-        ($($word:ident $marker:ident: $kind:ident)*) => {$(
+        ($($word:ident: $marker:ident)*) => {$(
             #[doc = concat!("A span declared as `", stringify!($word), "`.")]
             #[derive(Debug)]
             pub enum $marker {}
 
-            impl Marker for $marker {
-                const KIND: Kind = Kind::$kind;
-            }
-
+            impl Marker for $marker {}
         )*};
     }
 
     // Names that stand in messages, and that nothing else has, so that the compiler shows them without their path.
     markers! {
-        workflow WorkflowSpan: Workflow
-        scheduled ScheduledSpan: Scheduled
-        node NodeSpan: Node
-        sandbox SandboxSpan: Sandbox
-        delegate DelegateSpan: Delegate
-        llm LlmSpan: Llm
-        tool ToolSpan: Tool
-        retriever RetrieverSpan: Retriever
-        agent AgentSpan: Agent
-        evaluator EvaluatorSpan: Evaluator
+        workflow: WorkflowSpan
+        scheduled: ScheduledSpan
+        node: NodeSpan
+        sandbox: SandboxSpan
+        delegate: DelegateSpan
+        llm: LlmSpan
+        tool: ToolSpan
+        retriever: RetrieverSpan
+        agent: AgentSpan
+        evaluator: EvaluatorSpan
     }
 }
 
-impl Callsite {
-    /// The facts of the function `name`, which makes the declared span `S` by the attribute `A`.
-    #[track_caller]
-    pub const fn declared<S: Declared, A: kind::Marker>(name: &'static str, values: &'static [&'static str]) -> Self
-    where
-        S::Kind: MadeBy<A, S>,
-    {
-        Self::new(name, A::KIND, values).tied_to(S::SPAN)
-    }
+/// What is declared of the span `S`, which the attribute `A` makes.
+pub const fn declaration<S: Declared, A: kind::Marker>() -> &'static DeclaredSpan
+where
+    S::Kind: MadeBy<A, S>,
+{
+    S::SPAN
 }
 
 /// The handle of the current span, which is declared as `S`.

@@ -11,7 +11,7 @@ mod open;
 mod site;
 mod subject;
 
-pub use declared::{Declared, MadeBy, declared, kind};
+pub use declared::{Declared, MadeBy, declaration, declared, kind};
 pub use facts::Facts;
 pub use handle::{Handle, handle};
 pub(crate) use items::Items;

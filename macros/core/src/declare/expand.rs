@@ -29,7 +29,6 @@ pub(super) fn items(declaration: &Declaration, open_kinds: &[usize]) -> TokenStr
     });
     let contract = hidden! {
         /// The spans declared here.
-        #[allow(dead_code)]
         pub const CONTRACT: #p::Contract = #p::Contract { spans: &[#(#listed),*] };
     };
     quote!(#(#emitted)* #contract)
@@ -69,7 +68,6 @@ impl Emit<'_> {
         });
         let item = hidden! {
             #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-            #[allow(dead_code)]
             #vis struct #ident(#p::OpenSpan);
 
             #(#cfg)*
@@ -147,7 +145,6 @@ impl Emit<'_> {
         (!self.span.attributes.is_empty()).then(|| {
             hidden! {
                 #(#cfg)*
-                #[allow(dead_code)]
                 impl #ident { #(#setters)* }
             }
         })
@@ -212,16 +209,6 @@ impl Emit<'_> {
                 quote_spanned!(at=> #(#cfg)* const _: () = ::core::assert!(!<#path as #p::Declared>::LEAF, #message);)
             })
             .collect()
-    }
-}
-
-impl Declaration {
-    /// The conditions under which the span of that index exists: its own, and those of the spans around it, the outermost first.
-    pub fn conditions(&self, index: usize) -> Vec<&Attribute> {
-        let span = &self.spans[index];
-        let mut conditions = span.nested_in.map_or_else(Vec::new, |outer| self.conditions(outer));
-        conditions.extend(span.attrs.iter().filter(|attr| attr.path().is_ident("cfg")));
-        conditions
     }
 }
 

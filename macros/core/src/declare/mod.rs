@@ -18,7 +18,8 @@ mod name;
 mod types;
 mod written;
 
-pub(crate) use name::{is_taken, setter, snake_case};
+pub use name::setter;
+pub(crate) use name::{is_taken, snake_case};
 
 use proc_macro2::TokenStream;
 use quote::quote;

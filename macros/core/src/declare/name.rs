@@ -23,7 +23,7 @@ pub(crate) fn snake_case(name: &str) -> String {
 }
 
 /// The method that sets the attribute `key`; `None` if the key has characters that no method has.
-pub(crate) fn setter(key: &LitStr) -> Option<Ident> {
+pub fn setter(key: &LitStr) -> Option<Ident> {
     let name = key.value().split('.').map(snake_case).collect::<Vec<_>>().join("_");
     let word = syn::parse_str::<Ident>(&name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
     word.ok().map(|mut word| {
