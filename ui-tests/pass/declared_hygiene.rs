@@ -44,6 +44,8 @@ mod elsewhere {
         crate = crate::renamed::sw;
 
         pub tool Kind(id = "c");
+        pub tool r#Type(id = "d", parents(r#Kind));
+        pub tool r#Self_(id = "e", parents(Type));
     }
 }
 

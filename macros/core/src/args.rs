@@ -240,7 +240,7 @@ pub(crate) fn known(owner: Owner, written: &[NestedMeta], mistakes: &mut Mistake
             mistakes.push(err!(path, "`{key}` is given twice: keep one of them"));
         } else if let NestedMeta::NameValueInvalidExpr(meta) = argument {
             mistakes.push(match meta.value.is_empty() {
-                true => err!(path, "`{key}` has nothing after its `=`: give it a value, or leave it out"),
+                true => err!(path, "`{key}` has nothing after its `=`: give it a value{}", or_left_out(path)),
                 false => err!(meta.value, "`{key}` takes an expression"),
             });
         } else {
@@ -306,6 +306,11 @@ pub(crate) trait Written: Sized {
     fn read(meta: &Meta) -> darling::Result<Self>;
 }
 
+/// The other way out where an argument has no value.
+fn or_left_out(key: &Path) -> &'static str {
+    if key.is_ident("id") { "" } else { ", or leave it out" }
+}
+
 /// The mistake that `meta` is not of the form `form`, at what stands in the place of its value.
 fn form(meta: &Meta, form: &str) -> darling::Error {
     let key = meta.path().to_token_stream();
@@ -348,7 +353,8 @@ impl Written for LitStr {
     fn read(meta: &Meta) -> darling::Result<Self> {
         let text = text(meta, " = \"…\"")?;
         if text.value().is_empty() {
-            return Err(err!(text, "`{}` is empty: give it a text, or leave it out", meta.path().to_token_stream()));
+            let (key, otherwise) = (meta.path().to_token_stream(), or_left_out(meta.path()));
+            return Err(err!(text, "`{key}` is empty: give it a text{otherwise}"));
         }
         Ok(text.clone())
     }
