@@ -329,8 +329,17 @@ fn value<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a Expr> {
     }
 }
 
+/// The same without the invisible groups around what a `macro_rules!` took as `$path:path` or `$text:expr`.
+fn bare_value<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a Expr> {
+    let mut bare = value(meta, expected)?;
+    while let Expr::Group(group) = bare {
+        bare = &group.expr;
+    }
+    Ok(bare)
+}
+
 fn text<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a LitStr> {
-    match value(meta, expected)? {
+    match bare_value(meta, expected)? {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => Ok(text),
             _ => Err(form(meta, expected)),
@@ -362,7 +371,7 @@ impl Written for LitStr {
 
 impl Written for Path {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = path::of::Declared")? {
+        match bare_value(meta, " = path::of::Declared")? {
             Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
             _ => Err(form(meta, " = path::of::Declared")),
         }
@@ -377,7 +386,7 @@ impl Written for Expr {
 
 impl Written for Ident {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = ident")? {
+        match bare_value(meta, " = ident")? {
             Expr::Path(path) => path.path.get_ident().cloned().ok_or_else(|| form(meta, " = ident")),
             _ => Err(form(meta, " = ident")),
         }
@@ -541,7 +550,7 @@ pub(crate) struct Facade(pub Path);
 
 impl Written for Facade {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = ::path::to::spanwright")? {
+        match bare_value(meta, " = ::path::to::spanwright")? {
             Expr::Path(path) if path.qself.is_none() => Ok(Self(path.path.clone())),
             _ => Err(form(meta, " = ::path::to::spanwright")),
         }
