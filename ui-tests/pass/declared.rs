@@ -29,6 +29,7 @@ pub mod spans {
             a: bool, b: i8, c: i16, d: i32, e: i64, f: isize, g: u8, h: u16, i: u32, j: u64, k: usize, l: f32, m: f64,
             text: str, owned: String, flags: [bool], counts: [u32], shares: [f64], words: [str], extra: json,
             type: str,
+            gen: u64,
             camelCase.keyName: bool,
             #[cfg(any())]
             never: u64,
@@ -100,14 +101,14 @@ fn nightly() {}
     attributes(
         a = true, b = 1, c = 1, d = 1, e = 1, f = 1, g = 1, h = 1, i = 1, j = 1, k = words.len(), l = 1.0, m = 1.0,
         text = "text", owned = &words[0], flags = &[true], counts = &[1, 2], shares = &vec![0.5], words = words,
-        extra = &(1, "two"), type = "type", camelCase.keyName = true,
+        extra = &(1, "two"), type = "type", gen = 1, camelCase.keyName = true,
     ),
 )]
 fn types(words: &[String]) {
     let list: &[&str] = &["a", "b"];
     s.words(list).words(&["c".to_owned()]).words(&[] as &[&str]);
     s.extra(&serde_json_like()).extra("text").extra(&Some(1)).extra(list);
-    s.r#type("other").camel_case_key_name(false);
+    s.r#type("other").r#gen(1).camel_case_key_name(false);
 }
 
 fn serde_json_like() -> impl serde::Serialize {
@@ -176,5 +177,5 @@ fn main() {
     let ask = spans::CONTRACT.spans.iter().find(|span| span.name == "ask").expect("declared");
     assert_eq!(ask.parents, Some(&["home.node.collect", "home.agent.team", ""][..]));
     let types = spans::CONTRACT.spans.iter().find(|span| span.span_type == "PARSER").expect("declared");
-    assert_eq!(types.attributes.len(), 22);
+    assert_eq!(types.attributes.len(), 23);
 }

@@ -44,6 +44,8 @@ mod elsewhere {
         crate = crate::renamed::sw;
 
         pub tool Kind(id = "c");
+        pub tool r#Type(id = "d", parents(r#Kind));
+        pub tool r#Self_(id = "e", parents(Type));
     }
 }
 
@@ -76,8 +78,30 @@ macro_rules! hygienic {
 
 hygienic!(Kind, b);
 
+/// Fragments come in groups that nobody sees.
+macro_rules! of_fragments {
+    ($facade:path, $id:literal, $name:expr, $ty:ty, $parent:path, $span:path, $handle:ident, $value:expr) => {
+        mod fragments {
+            ::sw::spans! {
+                crate = $facade;
+
+                pub tool Taken(id = $id, name = $name, parents($parent)) { value: $ty, list: [$ty] }
+            }
+        }
+
+        #[::sw::tool(crate = $facade, span = $span, handle = $handle, attributes(value = $value))]
+        fn of_fragments() {
+            $handle.list(&[$value]);
+        }
+    };
+}
+
+of_fragments!(::sw, "fragments.taken", "taken", u32, crate::elsewhere::Kind, fragments::Taken, span, 1 + 1);
+
 fn main() {
     ::core::assert_eq!(outer(1, 2), 1);
     ::core::assert_eq!(from_macro(1, 2), 3);
+    of_fragments();
+    ::core::assert_eq!(fragments::CONTRACT.spans[0].name, "taken");
     ::core::assert_eq!(elsewhere::CONTRACT.spans[0].id, "c");
 }

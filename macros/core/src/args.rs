@@ -240,7 +240,7 @@ pub(crate) fn known(owner: Owner, written: &[NestedMeta], mistakes: &mut Mistake
             mistakes.push(err!(path, "`{key}` is given twice: keep one of them"));
         } else if let NestedMeta::NameValueInvalidExpr(meta) = argument {
             mistakes.push(match meta.value.is_empty() {
-                true => err!(path, "`{key}` has nothing after its `=`: give it a value, or leave it out"),
+                true => err!(path, "`{key}` has nothing after its `=`: give it a value{}", or_left_out(path)),
                 false => err!(meta.value, "`{key}` takes an expression"),
             });
         } else {
@@ -306,6 +306,11 @@ pub(crate) trait Written: Sized {
     fn read(meta: &Meta) -> darling::Result<Self>;
 }
 
+/// The other way out where an argument has no value.
+fn or_left_out(key: &Path) -> &'static str {
+    if key.is_ident("id") { "" } else { ", or leave it out" }
+}
+
 /// The mistake that `meta` is not of the form `form`, at what stands in the place of its value.
 fn form(meta: &Meta, form: &str) -> darling::Error {
     let key = meta.path().to_token_stream();
@@ -324,8 +329,17 @@ fn value<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a Expr> {
     }
 }
 
+/// The same without the invisible groups around what a `macro_rules!` took as `$path:path` or `$text:expr`.
+fn bare_value<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a Expr> {
+    let mut bare = value(meta, expected)?;
+    while let Expr::Group(group) = bare {
+        bare = &group.expr;
+    }
+    Ok(bare)
+}
+
 fn text<'a>(meta: &'a Meta, expected: &str) -> darling::Result<&'a LitStr> {
-    match value(meta, expected)? {
+    match bare_value(meta, expected)? {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => Ok(text),
             _ => Err(form(meta, expected)),
@@ -348,7 +362,8 @@ impl Written for LitStr {
     fn read(meta: &Meta) -> darling::Result<Self> {
         let text = text(meta, " = \"…\"")?;
         if text.value().is_empty() {
-            return Err(err!(text, "`{}` is empty: give it a text, or leave it out", meta.path().to_token_stream()));
+            let (key, otherwise) = (meta.path().to_token_stream(), or_left_out(meta.path()));
+            return Err(err!(text, "`{key}` is empty: give it a text{otherwise}"));
         }
         Ok(text.clone())
     }
@@ -356,7 +371,7 @@ impl Written for LitStr {
 
 impl Written for Path {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = path::of::Declared")? {
+        match bare_value(meta, " = path::of::Declared")? {
             Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
             _ => Err(form(meta, " = path::of::Declared")),
         }
@@ -371,7 +386,7 @@ impl Written for Expr {
 
 impl Written for Ident {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = ident")? {
+        match bare_value(meta, " = ident")? {
             Expr::Path(path) => path.path.get_ident().cloned().ok_or_else(|| form(meta, " = ident")),
             _ => Err(form(meta, " = ident")),
         }
@@ -535,7 +550,7 @@ pub(crate) struct Facade(pub Path);
 
 impl Written for Facade {
     fn read(meta: &Meta) -> darling::Result<Self> {
-        match value(meta, " = ::path::to::spanwright")? {
+        match bare_value(meta, " = ::path::to::spanwright")? {
             Expr::Path(path) if path.qself.is_none() => Ok(Self(path.path.clone())),
             _ => Err(form(meta, " = ::path::to::spanwright")),
         }

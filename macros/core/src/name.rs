@@ -36,7 +36,9 @@ pub(crate) fn snake_case(name: &str) -> String {
 /// The method that sets the attribute `key`; `None` if the key has characters that no method has.
 pub fn setter(key: &LitStr) -> Option<Ident> {
     let name = key.value().split('.').map(snake_case).collect::<Vec<_>>().join("_");
-    let word = syn::parse_str::<Ident>(&name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
+    let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
+    // A keyword since edition 2024, of which syn does not know.
+    let word = if name == "gen" { raw() } else { syn::parse_str::<Ident>(&name).or_else(|_| raw()) };
     word.ok().map(|mut word| {
         word.set_span(key.span());
         word

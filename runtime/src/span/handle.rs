@@ -10,7 +10,8 @@ use super::open::{OpenSpan, attribute, current};
 
 /// The span of an annotated call, as `handle = name` binds it: copied freely, sent to threads, used after an await.
 ///
-/// What is said after the span has ended is counted and left out. A function with `span = path` gets the typed handle of its declared span instead.
+/// What is said after the span has ended is left out and counted, unless the span has not been collected yet. A function with
+/// `span = path` gets the typed handle of its declared span instead.
 ///
 /// ```
 /// use spanwright::node;

@@ -13,7 +13,7 @@ use super::{MAX_TEXT_CHARS, write_note_with};
 /// A span of which more can be said: events, tags of its trace, figures of its run. Reached through [`Handle`](crate::Handle) and
 /// through the items of [`spans!`](macro@crate::spans), which add attributes.
 ///
-/// What is said after the span has ended is counted and left out.
+/// What is said after the span has ended is left out and counted, unless the span has not been collected yet.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenSpan {
     pub(super) recorder: Option<&'static Recorder>,

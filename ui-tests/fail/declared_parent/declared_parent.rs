@@ -12,6 +12,8 @@ mod spans {
         pub node Bare(id = "e", parents);
         pub node NoSpan(id = "g", parents(super::NoSpan));
         pub node Fine(id = "h", parents(Fine, Outer, root, super::other::Elsewhere));
+        pub node r#Type(id = "i", parents(r#Fine));
+        pub node Raw(id = "j", parents(r#Type, Type));
     }
 }
 

@@ -18,6 +18,7 @@ mod spans {
         }
         count: u64,
         = 4;
+        struct Plain;
         pub node Fine(id = "e");
     }
 }

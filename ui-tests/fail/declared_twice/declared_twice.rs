@@ -1,4 +1,6 @@
-//! A name, an id and a key stand once; the first of each is declared.
+//! A name, an id and a key stand once, beside the names that mean something else; the first of each is declared.
+
+#![allow(non_camel_case_types)]
 
 mod spans {
     spanwright::spans! {
@@ -10,6 +12,8 @@ mod spans {
         pub tool Look(id = "home.collect", id = "again") {
             count: u64,
         }
+        pub node root(id = "home.root", parents(root));
+        pub node CONTRACT(id = "home.contract");
     }
 }
 

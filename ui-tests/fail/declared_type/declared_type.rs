@@ -20,6 +20,7 @@ mod spans {
             o: (u64, u64),
             p: &[string],
             q,
+            r: Strng,
             fine: [u64],
         }
     }

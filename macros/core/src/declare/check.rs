@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use super::types;
 use super::written::{Written, WrittenAttribute, WrittenSpan};
 use crate::diag::{did_you_mean, err};
+use crate::item::plain;
 use crate::kind::Kind;
 use crate::model::AttributeType;
 use crate::name::{is_taken, too_long};
@@ -15,9 +16,12 @@ use crate::semconv;
 
 type Mistakes = Vec<darling::Error>;
 
+/// The name of the item that lists the spans.
+pub(super) const CONTRACT: &str = "CONTRACT";
+
 /// All rules.
 pub(super) fn all(written: &Written) -> Mistakes {
-    let whole = [facade_path, items_once, ids_once, parents_exist, parents_once, parents_take_children];
+    let whole = [facade_path, items_are_free, items_once, ids_once, parents_exist, parents_once, parents_take_children];
     let each = [id_is_there, id_grammar, name_length, scheduled_is_a_root, leaf_has_no_children];
     let own = [attributes_once, setters_once, setters_are_free, types_are_known];
     let whole = whole.into_iter().flat_map(|rule| rule(written));
@@ -29,6 +33,22 @@ pub(super) fn all(written: &Written) -> Mistakes {
 /// `crate = spanwright;`: the declaration may stand in a module where a relative path leads elsewhere. (`crate_path`)
 fn facade_path(written: &Written) -> Mistakes {
     written.facade.iter().filter_map(relative).collect()
+}
+
+/// `node root(…)`, `node CONTRACT(…)`: the names mean something else here. (`declared_twice`)
+fn items_are_free(written: &Written) -> Mistakes {
+    written
+        .spans
+        .iter()
+        .filter_map(|span| {
+            let meaning = match span.item().as_str() {
+                "root" => "in `parents(…)` it means the root of a trace",
+                CONTRACT => "it is the constant that lists the spans",
+                _ => return None,
+            };
+            Some(err!(span.ident, "no span can be called `{}`: {meaning}, so choose another name", span.item()))
+        })
+        .collect()
 }
 
 /// Two spans of one name: they would be one item. (`declared_twice`)
@@ -106,9 +126,9 @@ pub(super) enum Named {
 
 /// A single name is one of this declaration; a longer path leads elsewhere.
 pub(super) fn named(written: &Written, path: &Path) -> Named {
-    match path.get_ident() {
-        Some(ident) if ident == "root" => Named::Root,
-        Some(ident) => written.spans.iter().position(|span| span.ident == *ident).map_or(Named::Nothing, Named::Here),
+    match path.get_ident().map(plain) {
+        Some(name) if name == "root" => Named::Root,
+        Some(name) => written.spans.iter().position(|span| span.item() == name).map_or(Named::Nothing, Named::Here),
         None => Named::Elsewhere,
     }
 }
@@ -145,7 +165,7 @@ fn parents_once(written: &Written) -> Mistakes {
     let mut mistakes = Vec::new();
     let mut seen: Vec<(usize, String)> = Vec::new();
     for (child, path) in named_parents(written) {
-        let name = path.to_token_stream().to_string().replace(' ', "");
+        let name = path.get_ident().map_or_else(|| path.to_token_stream().to_string().replace(' ', ""), plain);
         let enclosing = written.spans[child].nested_in;
         if matches!(named(written, path), Named::Here(index) if Some(index) == enclosing) {
             mistakes.push(err!(path, "`{name}` encloses this span and is its parent already: remove it here"));

@@ -10,6 +10,8 @@ use crate::item::plain;
 use crate::model::{AttributeType, Declaration, DeclaredAttribute, DeclaredSpan, Parent};
 use crate::private::{Private, hidden, place};
 
+use super::check::CONTRACT;
+
 /// Input:  `pub node Collect(id = "…") { … }`, any number of them
 /// Output: an item for each, and `pub const CONTRACT: p::Contract = p::Contract { spans: &[<Collect as p::Declared>::SPAN] };`
 ///
@@ -17,8 +19,9 @@ use crate::private::{Private, hidden, place};
 pub(super) fn items(declaration: &Declaration, open_kinds: &[usize]) -> TokenStream {
     let p = &Private::new(declaration.facade.as_ref());
     let spans = &declaration.spans;
-    let first_of_name = |index: &usize| !spans[..*index].iter().any(|other| other.ident == spans[*index].ident);
-    let indices: Vec<usize> = (0..spans.len()).filter(first_of_name).collect();
+    let name = |index: usize| plain(&spans[index].ident);
+    let is_free = |index: &usize| name(*index) != CONTRACT && !(0..*index).any(|other| name(other) == name(*index));
+    let indices: Vec<usize> = (0..spans.len()).filter(is_free).collect();
     let emitted = indices.iter().map(|&index| {
         let emit = Emit { declaration, span: &spans[index], p, cfg: declaration.conditions(index) };
         emit.item(open_kinds.contains(&index))

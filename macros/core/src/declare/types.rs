@@ -104,7 +104,8 @@ fn meant(ty: &Type) -> Option<(String, &'static str)> {
             let synonym = SYNONYMS.iter().find(|(said, _)| *said == word).map(|(_, meant)| *meant);
             let why =
                 if word == "Duration" { "a duration has a unit, such as seconds: name it in the doc" } else { "" };
-            synonym.or_else(|| did_you_mean(&word, WORDS)).map(|meant| (meant.to_owned(), why))
+            let near = || did_you_mean(&word, WORDS).or_else(|| did_you_mean(&word, ["String"]).map(|_| "str"));
+            synonym.or_else(near).map(|meant| (meant.to_owned(), why))
         }
         _ => None,
     }

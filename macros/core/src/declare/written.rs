@@ -175,7 +175,8 @@ fn heading(input: ParseStream<'_>, within: Option<usize>) -> syn::Result<(Ident,
     if !input.peek(token::Paren) {
         return Err(match within {
             Some(_) if !is_kind => err!(word, "write an attribute as `{word}: {ident}`"),
-            _ => err!(ident, "`{ident}` has no id: write `{word} {ident}(id = \"…\")`"),
+            _ if is_kind => err!(ident, "`{ident}` has no id: write `{word} {ident}(id = \"…\")`"),
+            _ => err!(word, "{FORM}"),
         }
         .into());
     }

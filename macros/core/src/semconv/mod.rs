@@ -98,6 +98,9 @@ pub(crate) fn find(key: &str) -> Found {
     if key == "spanwright" || key.starts_with("spanwright.") {
         return Found::Refused(format!("`{key}` is written by the runtime itself: choose another name"));
     }
+    if key == "otel.span.type" {
+        return Found::Refused(format!("`{key}` is written by the runtime itself: it is the id of the span"));
+    }
     let Some((namespace, _)) = key.split_once('.') else { return Found::Free };
     let Some(namespace) = NAMESPACES.into_iter().find(|known| known.name == namespace) else { return Found::Free };
     let templates = gen_ai::TEMPLATES.iter().filter(|template| key.len() > template.key.len());
@@ -157,6 +160,8 @@ mod tests {
             ("mlflow.spanInputs", "`inputs(…)`"),
             ("mlflow.traceTag.home", "handle.tag"),
             ("spanwright.outcome", "written by the runtime itself"),
+            ("otel.span.type", "the id of the span"),
+            ("otel.span.types", "free"),
         ] {
             assert!(said(key).contains(expected), "{key}: {}", said(key));
         }
