@@ -7,6 +7,7 @@
 //! | a function of both; the path of the declaration | 8 |
 //! | the doc text | 4 |
 //! | the last word of the id, of the declaration or of a function's path | 3 each |
+//! | a function's path but for its crate; the last two words of it | 2 each |
 //! | the attributes, by the share of those that both have | up to 4 |
 //! | the display name; what is captured | 2 each |
 //! | the kind; the span type; the parents; the id without its last word | 1 each |
@@ -84,7 +85,11 @@ fn candidates(gone: &[&LockedSpan], new: &[&LockedSpan]) -> BTreeSet<(usize, usi
 
 fn traits(span: &LockedSpan) -> BTreeSet<String> {
     let mut traits: BTreeSet<String> = paths(span).into_iter().map(|path| format!("function {path}")).collect();
-    traits.extend(paths(span).iter().map(|path| format!("last {}", last(path))));
+    for path in &paths(span) {
+        traits.insert(format!("last {}", last(path)));
+        traits.insert(format!("method {}", method(path)));
+        traits.insert(format!("inside {}", inside(path)));
+    }
     traits.insert(format!("last {}", last(&span.id)));
     traits.insert(format!("name {}", span.name));
     if let Some(declared) = &span.declared {
@@ -110,6 +115,8 @@ fn score(gone: &LockedSpan, new: &LockedSpan) -> usize {
     let mut points = 0;
     let mut agree = |agrees: bool, worth: usize| points += if agrees { worth } else { 0 };
     agree(functions(|path| path), 8);
+    agree(functions(inside), 2);
+    agree(functions(method), 2);
     agree(functions(last), 3);
     if let (Some(was), Some(is)) = (&gone.declared, &new.declared) {
         agree(was == is, 8);
@@ -145,8 +152,18 @@ fn paths(span: &LockedSpan) -> Vec<String> {
 }
 
 /// What stands behind the last dot, slash or colon.
-fn last(path: &str) -> &str {
+pub(super) fn last(path: &str) -> &str {
     path.rsplit(['.', '/', ':']).next().unwrap_or(path)
+}
+
+/// The last two words of a path with dots: a type or module, and a function.
+fn method(path: &str) -> &str {
+    path.rmatch_indices('.').nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// A path with dots without its first word, the crate.
+fn inside(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(_, inside)| inside)
 }
 
 /// What stands before it.
