@@ -72,10 +72,10 @@ fn an_argument_adds_little() {
             at_most("asynchronous_attributes", 20, 460),
             at_most("future_attributes", 13, 350),
             at_most("boxed_attributes", 15, 450),
-            at_most("sync_span", 14, 430),
-            at_most("asynchronous_span", 21, 550),
-            at_most("future_span", 14, 450),
-            at_most("boxed_span", 16, 550),
+            at_most("sync_span", 15, 430),
+            at_most("asynchronous_span", 22, 550),
+            at_most("future_span", 15, 440),
+            at_most("boxed_span", 17, 540),
         ],
     );
 }

@@ -141,7 +141,7 @@ fn present_recommendations(state: &State) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use spanwright::assert_span_tree;
+    use spanwright::{assert_contract, assert_span_tree};
     use spanwright::testing::Recording;
 
     use super::*;
@@ -187,6 +187,9 @@ mod tests {
               present_recommendations [CHAIN]
             "
         );
+        assert_contract!(recording, spans::CONTRACT);
+        let collected = recording.span("collect_behavioral_data");
+        assert_eq!(collected.attribute("day_count"), Some(&spanwright::record::AttributeValue::Int(28)));
     }
 
     #[tokio::test]

@@ -169,9 +169,6 @@ impl Emit<'_> {
 
     /// Output: `p::site!("f", Node, ["a", "b"]);`, which is `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]);`, and
     /// where more is said `p::site!("f", Node, ["a", "b"], .named("…"));`
-    ///
-    /// A declared span is written out, `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]).declared(…);`: through the macro a
-    /// wrong path would be reported at the attribute.
     fn callsite(&self) -> TokenStream {
         let p = self.p;
         let Callsite { function, name, span_type, workflow, values, inputs, output } = &self.plan.callsite;
@@ -195,12 +192,8 @@ impl Emit<'_> {
             level("inputs", *inputs),
             level("output", *output),
         ];
-        let calls: TokenStream = calls.into_iter().flatten().collect();
-        if let Some(path) = &self.plan.span {
-            let declared = self.declaration(path);
-            let new = hidden!(#p::Callsite::new(#function, #p::Kind::#kind, &[#(#values),*]) #declared #calls);
-            return hidden!(static __SITE: #p::Callsite = #new;);
-        }
+        let declared = self.plan.span.as_ref().map(|path| self.declaration(path));
+        let calls: TokenStream = declared.into_iter().chain(calls.into_iter().flatten()).collect();
         let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
         hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
     }
