@@ -104,13 +104,12 @@ impl Pair<'_> {
 
     fn conditions(&self, out: &mut Vec<Change>) {
         let (was, is) = (set(&self.was.cfg), set(&self.is.cfg));
-        // A function's own conditions hold with a declaration too, which does not repeat them.
-        let rule = match (self.was.declared.is_some(), self.is.declared.is_some()) {
-            _ if was == is => return,
-            (true, false) => return,
-            (false, true) if is.is_subset(&was) => return,
-            _ if is.is_subset(&was) => Rule::ConditionLifted,
-            _ => Rule::ConditionAdded,
+        // Those of its functions come and go with them, which is said on its own.
+        let rule = match self.was.inputs.is_some() == self.is.inputs.is_some() {
+            false => return,
+            true if was == is => return,
+            true if is.is_subset(&was) => Rule::ConditionLifted,
+            true => Rule::ConditionAdded,
         };
         let words =
             |cfg: &[String]| if cfg.is_empty() { "always".to_owned() } else { format!("cfg({})", cfg.join(", ")) };

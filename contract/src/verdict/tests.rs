@@ -32,8 +32,12 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
     ),
     (
         Rule::ConditionAdded,
-        |_, now| now[1].cfg = vec!["feature = \"bus\"".into()],
+        |_, now| now[0].functions[0].cfg = vec!["feature = \"bus\"".into()],
         |before, now| {
+            let mut other = function("home::collect::otherwise");
+            other.cfg = vec!["not(unix)".into()];
+            now[0].functions[0].cfg = vec!["unix".into()];
+            now[0].functions.push(other);
             before[1].cfg = vec!["feature = \"bus\"".into(), "unix".into()];
             now[1].cfg = vec!["unix".into(), "feature = \"bus\"".into()];
         },
@@ -94,7 +98,10 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
     (
         Rule::ConditionLifted,
         |before, _| before[0].cfg = vec!["feature = \"bus\"".into()],
-        |_, now| now[0].functions[0].cfg = vec!["feature = \"bus\"".into()],
+        |before, now| {
+            before[0].functions[0].cfg = vec!["feature = \"bus\"".into()];
+            now[0].functions.clear();
+        },
     ),
     (
         Rule::AttributeAdded,
@@ -171,7 +178,6 @@ fn without_declaration() -> Span {
         declared: None,
         parents: None,
         attributes: vec![attribute("entity_count", "any", ""), attribute("home.name", "any", "")],
-        cfg: vec!["unix".into()],
         ..declared()
     }
 }
@@ -282,6 +288,29 @@ fn a_rename_is_found_by_what_is_left_of_the_span() {
     let changes = compare(&lock([declared()]), &lock([reworded]));
     assert_eq!(changes[0].rule, Rule::SpanRenamed, "{changes:#?}");
     assert_eq!(changes[0].former.as_deref(), Some("home.node.collect"));
+}
+
+#[test]
+fn functions_without_docs_are_recognised_by_what_else_their_module_lost_and_got() {
+    let tool = |name: &str, input: &str| {
+        let mut span = undeclared();
+        (span.id, span.name, span.doc) = (format!("home.devices.{name}"), name.into(), String::new());
+        span.functions = vec![function("")];
+        span.functions[0].captured = vec![captured(input, "value")];
+        span
+    };
+    let changes = |before: &[Span], now: &[Span]| {
+        let changes = compare(&lock(before.to_vec()), &lock(now.to_vec()));
+        changes.into_iter().map(|change| (change.rule, change.former, change.span)).collect::<Vec<_>>()
+    };
+    let renamed =
+        |was: &str, is: &str| (Rule::SpanRenamed, Some(format!("home.devices.{was}")), format!("home.devices.{is}"));
+    let found = changes(&[tool("helper", "a"), tool("open", "b")], &[tool("aid", "a"), tool("shut", "b")]);
+    assert_eq!(found, [renamed("helper", "aid"), renamed("open", "shut")], "the only ones of their shape");
+    let found = changes(&[tool("send_mail", "a"), tool("open", "a")], &[tool("shut", "a"), tool("send_mails", "a")]);
+    assert_eq!(found[1], renamed("send_mail", "send_mails"), "a name that is nearly the same: {found:?}");
+    let found = changes(&[tool("open", "a"), tool("turn", "a")], &[tool("shut", "a"), tool("read", "a")]);
+    assert!(found.iter().all(|(rule, ..)| *rule != Rule::SpanRenamed), "which of them is which? {found:?}");
 }
 
 #[test]
