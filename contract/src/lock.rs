@@ -210,7 +210,7 @@ impl Lock {
             format!("give `--package {}`", self.packages.join(" --package "))
         };
         Err(Error::new(format!(
-            "cannot check {} against {file}, which covers {}: {ask}, or name another lock",
+            "{} is not what {file} covers, which is {}: {ask}, or name another lock",
             now.coverage(),
             self.coverage()
         )))
