@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Rule, Severity, compare};
-use crate::catalog::{Span, Unresolved};
+use crate::catalog::{Place, Span, Unresolved};
 use crate::lock::Lock;
 use crate::render;
 use crate::specimen::{attribute, captured, catalog, declared, function, lock, undeclared};
@@ -385,6 +385,30 @@ fn a_pull_request_shows_what_no_markup_can_break() {
 
     insta::assert_snapshot!("markdown_without_a_change", render::markdown(&Report::default()));
     insta::assert_snapshot!("text", render::plain(&report));
+}
+
+#[test]
+fn a_pull_request_takes_the_longest_table() {
+    fn long(word: &str) -> String {
+        word.repeat(60)
+    }
+    let mut report = report(|before, now| {
+        for number in 0..150 {
+            let mut span = other();
+            span.id = format!("{}.span_{number}", long("long"));
+            (span.doc, span.place.file) = (long("before "), format!("{}.rs", long("path/")));
+            before.push(span.clone());
+            span.doc = long("after ");
+            now.push(span);
+        }
+    });
+    let unresolved =
+        |line| Unresolved { place: Place { file: long("path/"), line, column: 1 }, last_line: line, why: long("why ") };
+    report.unresolved = (1..=150).map(unresolved).collect();
+    let text = render::markdown(&report);
+    assert!(text.chars().count() < 60_000, "{}", text.chars().count());
+    let rows = text.lines().filter(|line| line.starts_with("| patch")).count();
+    assert!(rows > 50 && text.contains(&format!("…and {} more", 150 - rows)), "{rows}");
 }
 
 #[test]
