@@ -38,12 +38,16 @@ pub fn run(how: &Lint, screen: &mut Screen) -> Result<ExitCode, Failure> {
     let levels = Levels::nearest(&program.root)?;
     let levels = if how.deny.is_some() { levels.deny_warnings() } else { levels };
     let mut findings = lint::lint(&program, &levels);
-    if !how.package.is_empty() {
-        // The rules look at the whole workspace: what one package declares may be implemented in another.
-        let chosen = program::read(&Options { manifest, packages: how.package.clone() })?;
-        let files = files_of(&chosen);
+    // The rules look at the whole workspace: what one package declares may be implemented in another.
+    let chosen = match &how.package[..] {
+        [] => None,
+        packages => Some(program::read(&Options { manifest, packages: packages.to_vec() })?),
+    };
+    if let Some(chosen) = &chosen {
+        let files = files_of(chosen);
         findings.retain(|finding| files.contains(finding.place.file.as_str()));
     }
+    let program = chosen.unwrap_or(program);
     let report = Report::of(&program, findings);
     match how.format(screen.json) {
         LintFormat::Text => show(&program, &report, screen)?,
@@ -64,7 +68,8 @@ impl Report {
     fn of(program: &Program, findings: Vec<Finding>) -> Self {
         let at = |level| findings.iter().filter(|finding| finding.level == level).count();
         let attributes = program.annotated.iter().filter(|annotated| annotated.plan.is_err()).count();
-        let declarations = program.declared.iter().filter(|declared| declared.declaration.is_err()).count();
+        let declared = program.declared.iter().filter(|declared| declared.is_selected);
+        let declarations = declared.filter(|declared| declared.declaration.is_err()).count();
         Self {
             denied: at(Level::Deny),
             warned: at(Level::Warn),
@@ -82,7 +87,8 @@ impl Report {
             (0, warned) => count(warned, "warning"),
             (denied, warned) => format!("{}, {}", count(denied, "error"), count(warned, "warning")),
         };
-        let declared = program.declared.iter().filter_map(|declared| declared.declaration.as_ref().ok());
+        let declared = program.declared.iter().filter(|declared| declared.is_selected);
+        let declared = declared.filter_map(|declared| declared.declaration.as_ref().ok());
         let declared = declared.map(|declaration| declaration.spans.len()).sum();
         let annotated = program.annotated.len();
         format!("{found} in {} and {}", count(annotated, "annotated function"), count(declared, "declared span"))

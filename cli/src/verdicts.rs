@@ -81,6 +81,9 @@ fn accept(args: &args::Catalog, file: &Path, format: CatalogFormat, screen: &mut
     let catalog = catalog::read(args)?;
     let now = Lock::of(&catalog, &args.package)?;
     let before = file.exists().then(|| Lock::open(file));
+    if let Some(Ok(before)) = &before {
+        before.covers_as(&now, &file.display().to_string())?;
+    }
     let written = now.keep(file)?;
     let report = match &before {
         Some(Ok(before)) => Report { moved: false, ..Report::of(before, &now, &catalog) },

@@ -181,6 +181,9 @@ fn a_lock_of_one_package_is_checked_with_that_package() {
     assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
     let wider = catalog(&ground, &["--check", "bus/spans.lock"]);
     assert!(wider.code == Some(3) && wider.err.contains("--package bus"), "{}", wider.err);
+    let replaced = catalog(&ground, &["--check", "bus/spans.lock", "--accept"]);
+    assert!(replaced.code == Some(1) && replaced.err.contains("--package bus"), "{}", replaced.err);
+    assert_eq!(fs::read_to_string(ground.folder.path().join("bus/spans.lock")).unwrap(), lock, "of bus, as it was");
 }
 
 #[test]

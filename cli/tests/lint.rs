@@ -112,6 +112,11 @@ fn the_exit_code_follows_the_levels() {
         (Some(0), Some(1), Some(1))
     );
 
+    // What is counted is what was asked for.
+    let last = |args: &[&str]| lint(&ground, args).out.lines().last().unwrap().to_owned();
+    assert_eq!(last(&["--package", "mail"]), "1 warning in 1 annotated function and 0 declared spans");
+    assert_eq!(last(&["--package", "house"]), "1 error in 1 annotated function and 2 declared spans");
+
     fs::write(&levels, "[lints]\nlost-contxt = \"allow\"\n").unwrap();
     let run = lint(&ground, &[]);
     assert_eq!((run.code, run.out.as_str()), (Some(1), ""));

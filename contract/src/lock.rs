@@ -42,7 +42,7 @@ pub struct Lock {
 pub struct LockedSpan {
     /// Its id.
     pub id: String,
-    /// Conditions under which it exists.
+    /// Conditions under which it exists: those of its declaration, and those that all its functions share.
     #[serde(default)]
     pub cfg: Vec<String>,
     /// Display name.
@@ -210,7 +210,7 @@ impl Lock {
             format!("give `--package {}`", self.packages.join(" --package "))
         };
         Err(Error::new(format!(
-            "cannot check {} against {file}, which covers {}: {ask}, or name another lock",
+            "{} is not what {file} covers, which is {}: {ask}, or name another lock",
             now.coverage(),
             self.coverage()
         )))
@@ -259,10 +259,22 @@ impl LockedSpan {
         };
         if span.declared.is_some() {
             locked.functions = sorted(functions.iter().map(|function| &function.path));
+            locked.exists_as(&functions);
         }
         locked.attributes.sort_by(|a, b| a.key.cmp(&b.key));
         locked.captures(&functions)?;
         Ok(locked)
+    }
+
+    /// A span is there only where one of its functions is.
+    fn exists_as(&mut self, functions: &[&Function]) {
+        let Some((first, others)) = functions.split_first() else { return };
+        let everywhere = |cfg: &&String| others.iter().all(|function| function.cfg.contains(cfg));
+        for cfg in first.cfg.iter().filter(everywhere) {
+            if !self.cfg.contains(cfg) {
+                self.cfg.push(cfg.clone());
+            }
+        }
     }
 
     /// What the functions capture, each fact as that of the one that captures most.

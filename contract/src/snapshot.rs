@@ -28,8 +28,9 @@ use crate::{Error, render};
 /// spanwright_contract::assert_catalog!();
 /// ```
 ///
-/// # Panics The source cannot be read or does not compile, or the contract differs from the snapshot; then the
-/// verdicts say what that means.
+/// # Panics
+/// The source cannot be read or does not compile, or the contract differs from the snapshot; then the verdicts say what
+/// that means.
 #[macro_export]
 macro_rules! assert_catalog {
     () => {
@@ -63,13 +64,42 @@ macro_rules! __assert_catalog {
 #[macro_export]
 macro_rules! assert_expansions {
     () => {
-        $crate::snapshot::insta::with_settings!({ omit_expression => true }, {
+        $crate::snapshot::expansion_settings().bind(|| {
             $crate::snapshot::insta::assert_snapshot!(
                 "expansions",
                 $crate::snapshot::expansions(::core::env!("CARGO_MANIFEST_DIR"), ::core::env!("CARGO_PKG_NAME"))
             );
         })
     };
+}
+
+/// What insta says of this depends on how it runs; on a build server it says nothing.
+const ACCEPT: &str = "if it is meant, accept it by `cargo insta review`, or by `INSTA_UPDATE=always cargo test`";
+
+/// Insta's settings for expansions.
+pub fn expansion_settings() -> Settings {
+    let mut settings = Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_comparator(Box::new(Expansions));
+    settings
+}
+
+/// Says what to do about expansions that differ.
+struct Expansions;
+
+impl Comparator for Expansions {
+    #[allow(clippy::print_stdout, reason = "the test harness shows it with the failure")]
+    fn matches(&self, reference: &Snapshot, test: &Snapshot) -> bool {
+        let same = DefaultComparator.matches(reference, test);
+        if !same {
+            println!("the expansions changed; {ACCEPT}\n");
+        }
+        same
+    }
+
+    fn dyn_clone(&self) -> Box<dyn Comparator> {
+        Box::new(Self)
+    }
 }
 
 /// The expansions of the package `name` in `folder`, as a text.
@@ -126,8 +156,9 @@ impl Contract {
     fn verdicts(&self, before: &str) -> String {
         let (catalog, now) = &*self.0;
         match Lock::parse(before, "the snapshot") {
-            Ok(before) => render::plain(&Report::of(&before, now, catalog)),
-            Err(error) => error.to_string(),
+            // The advice for a lock is not that for a snapshot.
+            Ok(before) => render::plain(&Report { moved: false, ..Report::of(&before, now, catalog) }),
+            Err(error) => format!("{error}\n"),
         }
     }
 }
@@ -137,7 +168,8 @@ impl Comparator for Contract {
     fn matches(&self, reference: &Snapshot, test: &Snapshot) -> bool {
         let same = DefaultComparator.matches(reference, test);
         if let (false, Some(before)) = (same, reference.as_text()) {
-            println!("the telemetry contract changed:\n\n{}", self.verdicts(&before.to_string()));
+            let verdicts = self.verdicts(&before.to_string());
+            println!("the telemetry contract changed:\n\n{verdicts}\n{ACCEPT}\n");
         }
         same
     }

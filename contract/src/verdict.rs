@@ -5,6 +5,8 @@
 //!
 //! - A span that has another id is the same span if enough else of it agrees (`renames`); what else changed of it is
 //!   said too. Where `parents` names a renamed span, that is no change of its own.
+//! - A declared span is known by its id. A function without a declaration is known by its display name: what the lock
+//!   has as its id follows from its path and is never sent, so neither to move it nor to declare it breaks anybody.
 //! - That functions or declarations moved to another file, module or crate is no change as long as the ids are kept.
 //! - A new span's attributes and captures are part of it, and no changes of their own; likewise of one that is gone.
 

@@ -74,8 +74,9 @@ fn lock_in(ty: &Type, names: &Names<'_>, here: Here<'_>) -> Option<String> {
                 return None;
             }
             if ["Mutex", "RwLock", "ReentrantMutex", "FairMutex"].contains(&name.as_str()) {
+                // Where a glob leaves open which lock it is, one that nobody takes may be meant.
                 let meanings = names.meanings(&path.path, here);
-                return meanings.iter().any(|meaning| blocks(meaning)).then_some(name);
+                return meanings.iter().all(|meaning| blocks(meaning)).then_some(name);
             }
             let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
             arguments.args.iter().find_map(|argument| match argument {

@@ -27,9 +27,10 @@ lock that is held meanwhile makes the span last as long as everybody who waits f
     }
 
 Looked for: `let guard = context.enter()` in every function; in annotated ones `let guard =
-lock.lock()` followed by `unwrap`, `expect` or `unwrap_or_else`, and without these where the file
-imports `parking_lot`; the same of `read` and `write` in a file that mentions `RwLock`. `drop(guard)`,
-or giving the guard to somebody else, ends it.
+lock.lock()` followed by `unwrap`, `expect`, `unwrap_or_else` or `?`, `let Ok(guard) = lock.lock()
+else`, `if let Ok(guard) = lock.lock()`, and `let guard = lock.lock()` where the file imports
+`parking_lot`; the same of `read` and `write` in a file that mentions `RwLock`. `drop(guard)`, or
+giving the guard to somebody else, ends it.
 
 Not seen: a guard in a field or a tuple, or that a function of yours returns; the temporary in
 `match lock.lock().unwrap().next() { … }`. A guard that is dropped on one of several ways counts as
@@ -73,13 +74,20 @@ enum Guard {
 
 impl Search<'_> {
     fn guard(&self, local: &Local) -> Option<(String, Span, Guard)> {
-        let Pat::Ident(name) = plain(&local.pat) else { return None };
-        let guard = self.guarded(&local.init.as_ref()?.expr)?;
-        Some((name.ident.to_string(), name.ident.span(), guard))
+        self.bound(&local.pat, &local.init.as_ref()?.expr)
     }
 
-    fn guarded(&self, init: &Expr) -> Option<Guard> {
+    /// The guard that `pat` binds to the result of `init`.
+    fn bound(&self, pat: &Pat, init: &Expr) -> Option<(String, Span, Guard)> {
+        let (name, is_ok) = plain(pat)?;
+        let guard = self.guarded(init, is_ok)?;
+        Some((name.to_string(), name.span(), guard))
+    }
+
+    /// What `init` guards; `is_ok`: a pattern takes it out of its `Result`.
+    fn guarded(&self, init: &Expr, is_ok: bool) -> Option<Guard> {
         let (call, unwrapped) = unwrapped(init)?;
+        let unwrapped = unwrapped || is_ok;
         if !call.args.is_empty() {
             return None;
         }
@@ -116,6 +124,16 @@ impl<'ast> Visit<'ast> for Search<'_> {
         self.locals.note(local);
     }
 
+    fn visit_expr_if(&mut self, expr: &'ast syn::ExprIf) {
+        if let Expr::Let(condition) = &*expr.cond
+            && let Some((name, span, guard)) = self.bound(&condition.pat, &condition.expr)
+            && let Some(line) = awaited_while(&name, &expr.then_branch.stmts)
+        {
+            self.found.push(found(self.file, &name, span, guard, line));
+        }
+        visit::visit_expr_if(self, expr);
+    }
+
     fn visit_item(&mut self, _: &'ast Item) {}
 }
 
@@ -134,11 +152,16 @@ fn found(file: &str, name: &str, span: Span, guard: Guard, line: usize) -> Found
     Found::at(file, span, format!("{what} `{name}` is still there at the await in line {line}"), hint)
 }
 
-fn plain(pat: &Pat) -> &Pat {
+/// The name that `pat` binds, and whether within `Ok(…)`.
+fn plain(pat: &Pat) -> Option<(&syn::Ident, bool)> {
     match pat {
         Pat::Type(typed) => plain(&typed.pat),
         Pat::Paren(inner) => plain(&inner.pat),
-        pat => pat,
+        Pat::TupleStruct(inner) if inner.path.is_ident("Ok") && inner.elems.len() == 1 => {
+            plain(&inner.elems[0]).map(|(name, _)| (name, true))
+        }
+        Pat::Ident(name) => Some((&name.ident, false)),
+        _ => None,
     }
 }
 
@@ -146,6 +169,8 @@ fn plain(pat: &Pat) -> &Pat {
 fn unwrapped(init: &Expr) -> Option<(&ExprMethodCall, bool)> {
     match init {
         Expr::Paren(inner) => unwrapped(&inner.expr),
+        Expr::Try(inner) => unwrapped(&inner.expr).map(|(call, _)| (call, true)),
+        Expr::MethodCall(call) if call.method == "map_err" => unwrapped(&call.receiver),
         Expr::MethodCall(call) if ["unwrap", "expect", "unwrap_or_else"].iter().any(|name| call.method == name) => {
             unwrapped(&call.receiver).map(|(call, _)| (call, true))
         }

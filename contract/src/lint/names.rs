@@ -78,7 +78,10 @@ impl<'a> Names<'a> {
         if first == "Self" && !here.owner.is_empty() {
             return vec![join(here.owner, &written[1..])];
         }
-        let around = self.files.get(&here.place.file).map(|file| (file, file.scope_at(here.place)));
+        // A block has imports of its own.
+        let start = path.segments[0].ident.span().start();
+        let at = Place { file: here.place.file.clone(), line: start.line, column: start.column + 1 };
+        let around = self.files.get(&here.place.file).map(|file| (file, file.scope_at(&at)));
         self.follow(around, here.module, &written, MOST_STEPS)
     }
 

@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{SEVERITIES, line, of_severity, summary, values};
+use crate::catalog::Unresolved;
 use crate::verdict::{Change, Report, Rule, Severity};
 
 /// The longest value in a cell.
 const CELL: usize = 120;
 
-/// Comments are limited to 65,536 characters on the usual hosts; a table of this many rows stays below.
 const ROWS: usize = 100;
+
+/// Comments are limited to 65,536 characters on the usual hosts: what the rows of the table may take of them, and the
+/// places that could not be followed.
+const TABLE: usize = 32_000;
+const PLACES: usize = 12_000;
 
 /// A heading, a table of the changes, and folded up what the rules mean and which places could not be followed.
 pub fn markdown(report: &Report) -> String {
@@ -24,19 +29,18 @@ pub fn markdown(report: &Report) -> String {
     if !report.changes.is_empty() {
         out += "\n| | Rule | Span | Before | After | Where |\n|---|---|---|---|---|---|\n";
         let changes = SEVERITIES.into_iter().flat_map(|severity| of_severity(report, severity));
-        for change in changes.take(ROWS) {
-            row(change, &mut out);
-        }
-        if let Some(more @ 1..) = report.changes.len().checked_sub(ROWS) {
+        let (rows, more) = fitting(changes.map(row), TABLE);
+        out += &rows;
+        if more > 0 {
             let _ = writeln!(out, "\n…and {more} more; `spanwright catalog --check` shows them all.");
         }
         details("What these rules are", &rules(report), &mut out);
     }
     if !report.unresolved.is_empty() {
-        let places = report.unresolved.iter().take(ROWS);
-        let mut list: String =
-            places.map(|place| format!("- {}: {}\n", code(&place.place.to_string()), code(&place.why))).collect();
-        if let Some(more @ 1..) = report.unresolved.len().checked_sub(ROWS) {
+        let places = report.unresolved.iter();
+        let place = |at: &Unresolved| format!("- {}: {}\n", code(&at.place.to_string()), code(&at.why));
+        let (mut list, more) = fitting(places.map(place), PLACES);
+        if more > 0 {
             let _ = writeln!(list, "- and {more} more");
         }
         details(&format!("Places that could not be followed ({})", report.unresolved.len()), &list, &mut out);
@@ -44,7 +48,21 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-fn row(change: &Change, out: &mut String) {
+/// As many of the rows, [`ROWS`] at most, as have room in that many characters, and how many are left.
+fn fitting(rows: impl Iterator<Item = String>, room: usize) -> (String, usize) {
+    let (mut text, mut used, mut left) = (String::new(), 0, 0);
+    for (index, row) in rows.enumerate() {
+        used += row.chars().count();
+        if index < ROWS && used <= room {
+            text += &row;
+        } else {
+            left += 1;
+        }
+    }
+    (text, left)
+}
+
+fn row(change: &Change) -> String {
     let severity = match change.severity {
         Severity::Breaking => "**breaking**".to_owned(),
         severity => severity.to_string(),
@@ -55,7 +73,7 @@ fn row(change: &Change, out: &mut String) {
     };
     let place = change.place.as_ref().map(|place| code(&place.to_string())).unwrap_or_default();
     let [before, after] = values(change, CELL).map(|value| value.as_deref().map(code).unwrap_or_default());
-    let _ = writeln!(out, "| {severity} | `{}` | {span} | {before} | {after} | {place} |", change.rule);
+    format!("| {severity} | `{}` | {span} | {before} | {after} | {place} |\n", change.rule)
 }
 
 /// What is of the rules that occur.

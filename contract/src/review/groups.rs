@@ -126,15 +126,19 @@ fn spans_by_path(catalog: &Catalog) -> BTreeMap<&str, &str> {
         .collect()
 }
 
+/// What a test expected and what it expects, by key.
+type TreesByKey<'a> = BTreeMap<&'a str, (Option<&'a Tree>, Option<&'a Tree>)>;
+
 /// Changed trees: what a test expected and expects, or expects and recorded.
 fn trees(before: &[Tree], after: &[Tree]) -> Vec<Changed> {
-    let mut keys: BTreeMap<&str, (Option<&Tree>, Option<&Tree>)> = BTreeMap::new();
+    let mut keys = TreesByKey::new();
     for tree in before {
         keys.entry(&tree.key).or_default().0 = Some(tree);
     }
     for tree in after {
         keys.entry(&tree.key).or_default().1 = Some(tree);
     }
+    same_tests(&mut keys);
     let mut found = Vec::new();
     for (key, (old, new)) in keys {
         let text = |tree: Option<&Tree>| tree.map(|tree| tree.text.clone()).filter(|text| !text.is_empty());
@@ -154,4 +158,28 @@ fn trees(before: &[Tree], after: &[Tree]) -> Vec<Changed> {
         }
     }
     found
+}
+
+/// Pairs the trees of a test that is in another file, module or crate now: those of one name and text, then those whose
+/// name no other has.
+fn same_tests(keys: &mut TreesByKey<'_>) {
+    for by_text in [true, false] {
+        let mut alike: BTreeMap<_, (Vec<&Tree>, Vec<&Tree>)> = BTreeMap::new();
+        for pair in keys.values() {
+            let (tree, is_gone) = match *pair {
+                (Some(old), None) => (old, true),
+                (None, Some(new)) => (new, false),
+                _ => continue,
+            };
+            let name = tree.key.rsplit(['/', ':']).next().unwrap_or_default();
+            let (gone, new) = alike.entry((name, by_text.then_some(tree.text.as_str()))).or_default();
+            if is_gone { gone } else { new }.push(tree);
+        }
+        for (gone, new) in alike.into_values().filter(|(gone, new)| by_text || (gone.len() == 1 && new.len() == 1)) {
+            for (old, tree) in gone.into_iter().zip(new) {
+                keys.remove(old.key.as_str());
+                keys.insert(&tree.key, (Some(old), Some(tree)));
+            }
+        }
+    }
 }

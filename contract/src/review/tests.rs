@@ -67,6 +67,24 @@ fn what_did_not_change_is_not_mentioned() {
 }
 
 #[test]
+fn the_tree_of_a_test_that_moved_is_compared_with_what_it_was() {
+    let moved = |text: &str| {
+        let mut after = before();
+        after.trees[0] = tree("house::agents::tests::a_day", text);
+        reviewed(&before(), &after)
+    };
+    assert!(moved(&before().trees[0].text).is_empty(), "only moved");
+    let review = moved("optimize [WORKFLOW]");
+    let trees: Vec<&Changed> = review.groups.iter().flat_map(|group| &group.trees).collect();
+    assert!(trees.len() == 1 && trees[0].before.is_some() && trees[0].after.is_some(), "{trees:#?}");
+
+    let mut after = before();
+    after.trees[0] = tree("home::tests::another_day", &before().trees[0].text);
+    let review = reviewed(&before(), &after);
+    assert_eq!(review.groups.iter().map(|group| group.trees.len()).sum::<usize>(), 2, "another test");
+}
+
+#[test]
 fn a_tree_that_shows_two_spans_stands_with_one_and_is_named_by_the_other() {
     let mut after = after();
     let mut tool = undeclared();

@@ -66,13 +66,34 @@ impl Pair<'_> {
         }
     }
 
+    /// Whether it got or lost a declaration; only a declaration knows parents, types and docs of attributes.
+    fn is_declared_on_one_side(&self) -> bool {
+        self.was.declared.is_some() != self.is.declared.is_some()
+    }
+
+    /// What the span is known by: a declared one by its id, one without a declaration by its display name, since an id
+    /// that only follows from a path is never sent.
     fn identity(&self, out: &mut Vec<Change>) {
         let (was, is) = (self.was, self.is);
-        if was.id != is.id {
-            let sentence = format!("the span `{}` has the id `{}` now", was.id, is.id);
-            out.push(self.change(Rule::SpanRenamed, None, Some(was.id.clone()), Some(is.id.clone()), sentence));
+        // The function has another name, and the display name went with it.
+        let is_renamed = was.name != is.name && [was, is].iter().all(|span| renames::last(&span.id) == span.name);
+        let found = match (was.declared.is_some(), is.declared.is_some()) {
+            (false, true) => Some((Rule::SpanDeclared, format!("`{}` is declared as `{}` now", was.id, is.id))),
+            (true, false) => Some((Rule::SpanUndeclared, format!("`{}` has lost its declaration", was.id))),
+            _ if was.id == is.id => None,
+            (false, false) if is_renamed => {
+                Some((Rule::SpanRenamed, format!("the span `{}` is called `{}` now", was.id, is.name)))
+            }
+            (false, false) => Some((Rule::SpanMoved, format!("the function of `{}` is `{}` now", was.id, is.id))),
+            (true, true) => Some((Rule::SpanRenamed, format!("the span `{}` has the id `{}` now", was.id, is.id))),
+        };
+        let is_said = matches!(found, Some((Rule::SpanRenamed, _))) && is.declared.is_none();
+        if let Some((rule, sentence)) = found {
+            out.push(self.change(rule, None, Some(was.id.clone()), Some(is.id.clone()), sentence));
         }
-        self.property(Rule::NameChanged, "the display name", &was.name, &is.name, out);
+        if !is_said {
+            self.property(Rule::NameChanged, "the display name", &was.name, &is.name, out);
+        }
         self.property(Rule::KindChanged, "the kind", &was.kind, &is.kind, out);
         self.property(Rule::SpanTypeChanged, "the span type", &was.span_type, &is.span_type, out);
         if was.doc != is.doc {
@@ -83,12 +104,12 @@ impl Pair<'_> {
 
     fn conditions(&self, out: &mut Vec<Change>) {
         let (was, is) = (set(&self.was.cfg), set(&self.is.cfg));
-        let rule = if !is.is_subset(&was) {
-            Rule::ConditionAdded
-        } else if was != is {
-            Rule::ConditionLifted
-        } else {
-            return;
+        // Those of its functions come and go with them, which is said on its own.
+        let rule = match self.was.inputs.is_some() == self.is.inputs.is_some() {
+            false => return,
+            true if was == is => return,
+            true if is.is_subset(&was) => Rule::ConditionLifted,
+            true => Rule::ConditionAdded,
         };
         let words =
             |cfg: &[String]| if cfg.is_empty() { "always".to_owned() } else { format!("cfg({})", cfg.join(", ")) };
@@ -98,6 +119,9 @@ impl Pair<'_> {
     }
 
     fn parents(&self, renamed: &BTreeMap<&str, &str>, out: &mut Vec<Change>) {
+        if self.is_declared_on_one_side() {
+            return;
+        }
         let present = |id: &String| renamed.get(id.as_str()).map_or_else(|| id.clone(), |&id| id.to_owned());
         let was: Option<BTreeSet<String>> = self.was.parents.as_ref().map(|ids| ids.iter().map(present).collect());
         let is: Option<BTreeSet<String>> = self.is.parents.as_ref().map(|ids| ids.iter().cloned().collect());
@@ -147,6 +171,9 @@ impl Pair<'_> {
     }
 
     fn attribute(&self, was: &Attribute, is: &Attribute, out: &mut Vec<Change>) {
+        if self.is_declared_on_one_side() {
+            return;
+        }
         let (id, key) = (&self.is.id, &is.key);
         if was.ty != is.ty {
             let sentence = format!("the attribute `{key}` of `{id}` was `{}` and is `{}`", was.ty, is.ty);

@@ -7,6 +7,8 @@
 //! | a function of both; the path of the declaration | 8 |
 //! | the doc text | 4 |
 //! | the last word of the id, of the declaration or of a function's path | 3 each |
+//! | a function's path but for its crate; the last two words of it | 2 each |
+//! | without a declaration and docs: the module, the kind and what is captured, if no other there has them or the name is nearly the same | 4 |
 //! | the attributes, by the share of those that both have | up to 4 |
 //! | the display name; what is captured | 2 each |
 //! | the kind; the span type; the parents; the id without its last word | 1 each |
@@ -27,9 +29,22 @@ const RARE: usize = 1 << 12;
 
 /// Pairs of indices into `gone` and `new`.
 pub fn spans(gone: &[&LockedSpan], new: &[&LockedSpan]) -> BTreeMap<usize, usize> {
+    let only_of = |spans: &[&LockedSpan]| {
+        let mut seen = HashMap::<String, usize>::new();
+        spans.iter().filter_map(|span| shape(span)).for_each(|shape| *seen.entry(shape).or_default() += 1);
+        seen.retain(|_, count| *count == 1);
+        seen
+    };
+    let (only_gone, only_new) = (only_of(gone), only_of(new));
+    let same_shape = |was: &LockedSpan, is: &LockedSpan| {
+        let Some(shape) = shape(was).filter(|was| shape(is).as_ref() == Some(was)) else { return false };
+        let is_only = only_gone.contains_key(&shape) && only_new.contains_key(&shape);
+        is_only || likeness(last(&was.id), last(&is.id)) > 0
+    };
+    let points = |was, is| score(was, is) + if same_shape(was, is) { 4 } else { 0 };
     let mut scored: Vec<(usize, usize, usize)> = candidates(gone, new)
         .into_iter()
-        .map(|(before, now)| (score(gone[before], new[now]), before, now))
+        .map(|(before, now)| (points(gone[before], new[now]), before, now))
         .filter(|(points, ..)| *points >= ENOUGH)
         .collect();
     best_first(&mut scored)
@@ -84,7 +99,11 @@ fn candidates(gone: &[&LockedSpan], new: &[&LockedSpan]) -> BTreeSet<(usize, usi
 
 fn traits(span: &LockedSpan) -> BTreeSet<String> {
     let mut traits: BTreeSet<String> = paths(span).into_iter().map(|path| format!("function {path}")).collect();
-    traits.extend(paths(span).iter().map(|path| format!("last {}", last(path))));
+    for path in &paths(span) {
+        traits.insert(format!("last {}", last(path)));
+        traits.insert(format!("method {}", method(path)));
+        traits.insert(format!("inside {}", inside(path)));
+    }
     traits.insert(format!("last {}", last(&span.id)));
     traits.insert(format!("name {}", span.name));
     if let Some(declared) = &span.declared {
@@ -94,11 +113,18 @@ fn traits(span: &LockedSpan) -> BTreeSet<String> {
     if !span.doc.is_empty() {
         traits.insert(format!("doc {}", span.doc));
     }
+    traits.extend(shape(span));
     if !span.attributes.is_empty() {
         let keys: Vec<&str> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
         traits.insert(format!("attributes {}", keys.join(" ")));
     }
     traits
+}
+
+/// What tells a function without a declaration and without docs from its neighbours, but for its name.
+fn shape(span: &LockedSpan) -> Option<String> {
+    let is_bare = span.declared.is_none() && span.doc.is_empty();
+    is_bare.then(|| format!("shape {} {} {:?}", stem(&span.id), span.kind, span.captured))
 }
 
 fn score(gone: &LockedSpan, new: &LockedSpan) -> usize {
@@ -110,6 +136,8 @@ fn score(gone: &LockedSpan, new: &LockedSpan) -> usize {
     let mut points = 0;
     let mut agree = |agrees: bool, worth: usize| points += if agrees { worth } else { 0 };
     agree(functions(|path| path), 8);
+    agree(functions(inside), 2);
+    agree(functions(method), 2);
     agree(functions(last), 3);
     if let (Some(was), Some(is)) = (&gone.declared, &new.declared) {
         agree(was == is, 8);
@@ -145,8 +173,18 @@ fn paths(span: &LockedSpan) -> Vec<String> {
 }
 
 /// What stands behind the last dot, slash or colon.
-fn last(path: &str) -> &str {
+pub(super) fn last(path: &str) -> &str {
     path.rsplit(['.', '/', ':']).next().unwrap_or(path)
+}
+
+/// The last two words of a path with dots: a type or module, and a function.
+fn method(path: &str) -> &str {
+    path.rmatch_indices('.').nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// A path with dots without its first word, the crate.
+fn inside(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(_, inside)| inside)
 }
 
 /// What stands before it.

@@ -70,12 +70,18 @@ macro_rules! rules {
 }
 
 rules! {
-    /// A span has another id. It is recognised by its functions, its declaration, its name, its attributes, what it
-    /// captures and its doc, also when it moved to another module or crate.
+    /// A declared span has another id, or a function without a declaration has another name. It is recognised by its
+    /// functions, its declaration, its name, its attributes, what it captures and its doc.
     SpanRenamed, "span-renamed", Breaking,
-    why: "Dashboards, alerts and evaluations that select spans by id find none.",
+    why: "Dashboards, alerts and evaluations that select spans by id, or by display name where there is no id, find \
+          none.",
     remedy: "Keep the id: it is free to differ from the name and the path of the code. For a function without a \
-             declaration, declare the span under its former id.";
+             declaration, give the former name with `name = \"…\"`.";
+
+    /// A span that was declared is made by a function without a declaration.
+    SpanUndeclared, "span-undeclared", Breaking,
+    why: "Its id is no longer sent, its attributes have no promised types and its place in the tree is free.",
+    remedy: "Keep the declaration and name it in the function's attribute: `span = path::to::Declared`.";
 
     /// A span is gone.
     SpanRemoved, "span-removed", Breaking,
@@ -150,6 +156,12 @@ rules! {
     why: "Nobody reads it yet. Trees get one more span.",
     remedy: "Nothing.";
 
+    /// A function that had no declaration has one now.
+    SpanDeclared, "span-declared", Minor,
+    why: "Without a declaration the span was known by its display name alone; that another one was given is said on \
+          its own. From now on it has an id, and what its declaration promises.",
+    remedy: "Nothing.";
+
     /// A declared span that no function made is made now.
     ImplementationAdded, "implementation-added", Minor,
     why: "Nobody could read it before.",
@@ -179,6 +191,11 @@ rules! {
     FactAdded, "fact-added", Minor,
     why: "Nobody reads it yet.",
     remedy: "Nothing, unless it says of people what should not be kept.";
+
+    /// A function without a declaration is in another module, type or crate, under the same display name.
+    SpanMoved, "span-moved", Patch,
+    why: "The path of the code is never sent; the span is known by its display name.",
+    remedy: "Nothing.";
 
     /// Only names of inputs differ, at level `keys` or where only a marker is kept; no content is captured of them.
     KeysChanged, "keys-changed", Patch,

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Rule, Severity, compare};
-use crate::catalog::{Span, Unresolved};
+use crate::catalog::{Place, Span, Unresolved};
 use crate::lock::Lock;
 use crate::render;
 use crate::specimen::{attribute, captured, catalog, declared, function, lock, undeclared};
@@ -16,6 +16,11 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
         |_, now| now[0].id = "home.node.gather".into(),
         |_, now| now[0].functions[0].path = "home::gather::all".into(),
     ),
+    (
+        Rule::SpanUndeclared,
+        |_, now| now[0] = without_declaration(),
+        |_, now| now[0].declared = Some("house::spans::Collect".into()),
+    ),
     (Rule::SpanRemoved, |_, now| _ = now.remove(1), |_, now| now[1].place.file = "bus/src/lib.rs".into()),
     (Rule::NameChanged, |_, now| now[0].name = "gather".into(), |_, now| now[0].declared = Some("home::Gather".into())),
     (Rule::KindChanged, |_, now| now[1].kind = "retriever".into(), |_, now| now[1].span_type = "RETRIEVER".into()),
@@ -27,8 +32,12 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
     ),
     (
         Rule::ConditionAdded,
-        |_, now| now[1].cfg = vec!["feature = \"bus\"".into()],
+        |_, now| now[0].functions[0].cfg = vec!["feature = \"bus\"".into()],
         |before, now| {
+            let mut other = function("home::collect::otherwise");
+            other.cfg = vec!["not(unix)".into()];
+            now[0].functions[0].cfg = vec!["unix".into()];
+            now[0].functions.push(other);
             before[1].cfg = vec!["feature = \"bus\"".into(), "unix".into()];
             now[1].cfg = vec!["unix".into(), "feature = \"bus\"".into()];
         },
@@ -77,6 +86,7 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
             now.push(Span { cfg: vec!["test".into()], ..other() });
         },
     ),
+    (Rule::SpanDeclared, |before, _| before[0] = without_declaration(), |_, now| now[1] = without_declaration()),
     (
         Rule::ImplementationAdded,
         |before, _| before[0].functions.clear(),
@@ -88,7 +98,10 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
     (
         Rule::ConditionLifted,
         |before, _| before[0].cfg = vec!["feature = \"bus\"".into()],
-        |_, now| now[0].functions[0].cfg = vec!["feature = \"bus\"".into()],
+        |before, now| {
+            before[0].functions[0].cfg = vec!["feature = \"bus\"".into()];
+            now[0].functions.clear();
+        },
     ),
     (
         Rule::AttributeAdded,
@@ -110,6 +123,14 @@ const CASES: [(Rule, Change, Change); Rule::ALL.len()] = [
         |_, now| now[0].functions[0].facts.push("tag.home".into()),
         |_, now| {
             now[0].functions[0].facts[0] = "session".into();
+        },
+    ),
+    (
+        Rule::SpanMoved,
+        |_, now| now[1].id = "house.bus.Bus.send".into(),
+        |_, now| {
+            now[1].id = "house.bus.Bus.emit".into();
+            now[1].name = "emit".into();
         },
     ),
     (
@@ -146,6 +167,17 @@ fn other() -> Span {
         attributes: Vec::new(),
         doc: "Looks at what was done.".into(),
         functions: vec![function("home::review::review")],
+        ..declared()
+    }
+}
+
+/// The declared one before it was declared: its attributes have no types, and nobody knows where it may stand.
+fn without_declaration() -> Span {
+    Span {
+        id: "home.collect.collect".into(),
+        declared: None,
+        parents: None,
+        attributes: vec![attribute("entity_count", "any", ""), attribute("home.name", "any", "")],
         ..declared()
     }
 }
@@ -205,35 +237,50 @@ fn a_span_that_moved_is_no_change_and_the_lock_wants_renewal() {
 }
 
 #[test]
-fn a_rename_is_found_by_what_is_left_of_the_span() {
-    let renamed = |change: fn(&mut Span)| {
+fn a_function_without_a_declaration_is_known_by_its_display_name() {
+    let rules = |change: fn(&mut Span)| {
         let mut now = undeclared();
         change(&mut now);
         let changes = compare(&lock([undeclared()]), &lock([now]));
-        changes.iter().any(|change| change.rule == Rule::SpanRenamed)
+        changes.iter().map(|change| change.rule).collect::<Vec<_>>()
     };
-    assert!(renamed(|span| span.id = "bus.Bus.send".into()), "moved to another crate");
-    assert!(
-        renamed(|span| {
-            span.id = "home.devices.Bus.emit".into();
-            span.name = "emit".into();
-        }),
-        "by another name"
-    );
-    assert!(
-        renamed(|span| {
-            span.id = "home.tool.send".into();
-            span.declared = Some("home::spans::Send".into());
-        }),
-        "declared from now on"
-    );
-    assert!(
-        !renamed(|span| {
-            *span = other();
-        }),
-        "another span"
-    );
+    assert_eq!(rules(|span| span.id = "bus.Line.send".into()), [Rule::SpanMoved], "to another crate and type");
+    let renamed = |span: &mut Span| (span.id, span.name) = ("home.devices.Bus.emit".into(), "emit".into());
+    assert_eq!(rules(renamed), [Rule::SpanRenamed]);
+    assert_eq!(rules(|span| span.id = "home.devices.Bus.emit".into()), [Rule::SpanMoved], "with its name given");
+    let given = |span: &mut Span| (span.id, span.name) = ("home.bus.send".into(), "emit".into());
+    assert_eq!(rules(given), [Rule::NameChanged, Rule::SpanMoved]);
+    assert_eq!(rules(|span| *span = other()), [Rule::SpanRemoved, Rule::SpanAdded]);
+}
 
+#[test]
+fn to_declare_a_function_breaks_nobody_and_what_else_changes_is_said() {
+    let rules = |change: fn(&mut Span)| {
+        let mut now = Span {
+            id: "home.tool.send".into(),
+            declared: Some("home::spans::Send".into()),
+            parents: Some(vec!["root".into()]),
+            attributes: vec![attribute("bytes", "int", "What was sent.")],
+            ..undeclared()
+        };
+        change(&mut now);
+        let changes = compare(&lock([undeclared()]), &lock([now]));
+        changes.iter().map(|change| change.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(|_| {}), [Rule::SpanDeclared, Rule::AttributeAdded]);
+    let former = |span: &mut Span| span.id = undeclared().id;
+    assert_eq!(rules(former), [Rule::SpanDeclared, Rule::AttributeAdded], "under the id of its path");
+    let worse = |span: &mut Span| (span.name, span.kind) = ("emit".into(), "retriever".into());
+    assert_eq!(rules(worse), [Rule::NameChanged, Rule::KindChanged, Rule::SpanDeclared, Rule::AttributeAdded]);
+
+    let lost = compare(&lock([declared()]), &lock([Span { attributes: Vec::new(), ..without_declaration() }]));
+    let lost: Vec<Rule> = lost.iter().map(|change| change.rule).collect();
+    let gone = Rule::AttributeRemoved;
+    assert_eq!(lost, [Rule::SpanUndeclared, gone, gone]);
+}
+
+#[test]
+fn a_rename_is_found_by_what_is_left_of_the_span() {
     let mut reworded = declared();
     (reworded.id, reworded.name, reworded.doc) = ("flat.gather".into(), "gather".into(), "Other words.".into());
     reworded.functions[0].path = "flat::gather".into();
@@ -241,6 +288,29 @@ fn a_rename_is_found_by_what_is_left_of_the_span() {
     let changes = compare(&lock([declared()]), &lock([reworded]));
     assert_eq!(changes[0].rule, Rule::SpanRenamed, "{changes:#?}");
     assert_eq!(changes[0].former.as_deref(), Some("home.node.collect"));
+}
+
+#[test]
+fn functions_without_docs_are_recognised_by_what_else_their_module_lost_and_got() {
+    let tool = |name: &str, input: &str| {
+        let mut span = undeclared();
+        (span.id, span.name, span.doc) = (format!("home.devices.{name}"), name.into(), String::new());
+        span.functions = vec![function("")];
+        span.functions[0].captured = vec![captured(input, "value")];
+        span
+    };
+    let changes = |before: &[Span], now: &[Span]| {
+        let changes = compare(&lock(before.to_vec()), &lock(now.to_vec()));
+        changes.into_iter().map(|change| (change.rule, change.former, change.span)).collect::<Vec<_>>()
+    };
+    let renamed =
+        |was: &str, is: &str| (Rule::SpanRenamed, Some(format!("home.devices.{was}")), format!("home.devices.{is}"));
+    let found = changes(&[tool("helper", "a"), tool("open", "b")], &[tool("aid", "a"), tool("shut", "b")]);
+    assert_eq!(found, [renamed("helper", "aid"), renamed("open", "shut")], "the only ones of their shape");
+    let found = changes(&[tool("send_mail", "a"), tool("open", "a")], &[tool("shut", "a"), tool("send_mails", "a")]);
+    assert_eq!(found[1], renamed("send_mail", "send_mails"), "a name that is nearly the same: {found:?}");
+    let found = changes(&[tool("open", "a"), tool("turn", "a")], &[tool("shut", "a"), tool("read", "a")]);
+    assert!(found.iter().all(|(rule, ..)| *rule != Rule::SpanRenamed), "which of them is which? {found:?}");
 }
 
 #[test]
@@ -272,10 +342,26 @@ fn ten_thousand_spans_of_a_renamed_crate_are_all_recognised() {
     };
     let changes = compare(&spans("old"), &spans("new"));
     assert_eq!(changes.len(), 10_000);
-    assert!(changes.iter().all(|change| change.rule == Rule::SpanRenamed));
+    assert!(changes.iter().all(|change| change.rule == Rule::SpanMoved));
     let ends =
         |change: &super::Change| change.span.rsplit('.').next() == change.former.as_deref().unwrap().rsplit('.').next();
     assert!(changes.iter().all(ends));
+}
+
+#[test]
+fn methods_of_one_name_in_a_renamed_crate_each_keep_their_type() {
+    let spans = |name: &str| {
+        lock((0..200).map(|number| {
+            let mut span = undeclared();
+            span.id = format!("{name}.agents.Agent{number}.run");
+            (span.name, span.doc) = ("run".into(), String::new());
+            span.functions[0].captured[0].name = format!("question_{number}");
+            span
+        }))
+    };
+    let changes = compare(&spans("old"), &spans("new"));
+    assert!(changes.iter().all(|change| change.rule == Rule::SpanMoved), "{:#?}", changes[0]);
+    assert_eq!(changes.len(), 200);
 }
 
 #[test]
@@ -299,6 +385,30 @@ fn a_pull_request_shows_what_no_markup_can_break() {
 
     insta::assert_snapshot!("markdown_without_a_change", render::markdown(&Report::default()));
     insta::assert_snapshot!("text", render::plain(&report));
+}
+
+#[test]
+fn a_pull_request_takes_the_longest_table() {
+    fn long(word: &str) -> String {
+        word.repeat(60)
+    }
+    let mut report = report(|before, now| {
+        for number in 0..150 {
+            let mut span = other();
+            span.id = format!("{}.span_{number}", long("long"));
+            (span.doc, span.place.file) = (long("before "), format!("{}.rs", long("path/")));
+            before.push(span.clone());
+            span.doc = long("after ");
+            now.push(span);
+        }
+    });
+    let unresolved =
+        |line| Unresolved { place: Place { file: long("path/"), line, column: 1 }, last_line: line, why: long("why ") };
+    report.unresolved = (1..=150).map(unresolved).collect();
+    let text = render::markdown(&report);
+    assert!(text.chars().count() < 60_000, "{}", text.chars().count());
+    let rows = text.lines().filter(|line| line.starts_with("| patch")).count();
+    assert!(rows > 50 && text.contains(&format!("…and {} more", 150 - rows)), "{rows}");
 }
 
 #[test]

@@ -141,8 +141,8 @@ fn present_recommendations(state: &State) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use spanwright::{assert_contract, assert_span_tree};
     use spanwright::testing::Recording;
+    use spanwright::{assert_contract, assert_span_tree};
 
     use super::*;
     use crate::logbook;

@@ -19,4 +19,12 @@ mod later {
     fn shared(shared: &Mutex<u32>, other: &tokio::sync::RwLock<u32>) {}
 }
 
+mod globs {
+    use spanwright::*;
+    use tokio::sync::*;
+
+    #[tool]
+    fn shared(shared: &Mutex<u32>, other: &tokio::sync::RwLock<u32>) {}
+}
+
 fn plain(shared: &Mutex<State>) {}

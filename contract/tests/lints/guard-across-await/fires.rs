@@ -39,4 +39,17 @@ mod sharp {
     }
 }
 
+#[node(skip(state))]
+async fn taken_out_of_its_result(state: &Mutex<u32>) -> Result<(), Poisoned> {
+    let Ok(first) = state.lock() else { return Ok(()) };
+    step().await;
+    drop(first);
+    if let Ok(second) = state.lock() {
+        step().await;
+    }
+    let third = state.lock().map_err(|_| Poisoned)?;
+    step().await;
+    Ok(())
+}
+
 async fn step() {}

@@ -31,6 +31,21 @@ async fn locked(state: &Mutex<Vec<u32>>, shared: &tokio::sync::Mutex<u32>, reade
     spanwright::spawn(future);
 }
 
+#[node(skip(state))]
+async fn taken_out_of_its_result(state: &Mutex<Vec<u32>>) -> Result<u32, Poisoned> {
+    let Ok(first) = state.lock() else { return step().await };
+    drop(first);
+    if let Ok(second) = state.lock() {
+        drop(second);
+        step().await;
+    } else {
+        step().await;
+    }
+    let third = *state.lock().map_err(|_| Poisoned)?.first().unwrap();
+    step().await;
+    Ok(third)
+}
+
 // Of plain functions only the context matters; clippy has a lint for their locks.
 async fn plain(state: &Mutex<u32>, span: &tracing::Span) {
     let guard = state.lock().unwrap();

@@ -50,4 +50,12 @@ mod globs {
     }
 }
 
+#[spanwright::tool]
+fn in_a_block() {
+    if true {
+        use tokio::spawn as start;
+        start(async {});
+    }
+}
+
 async fn step() {}
