@@ -69,9 +69,11 @@ impl Emit<'_> {
             let text = format!(" The span `{}`, made by {kind}.", id.value());
             hidden!(#[doc = #text])
         });
+        // At the name, where rustc says which span lacks a method.
+        let structure = quote_spanned!(ident.span()=> struct #ident(#p::OpenSpan););
         let item = hidden! {
             #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-            #vis struct #ident(#p::OpenSpan);
+            #vis #structure
 
             #(#cfg)*
             impl ::core::ops::Deref for #ident {
