@@ -2,6 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Pat, ReceiverKind, Signature, Token, Type, Visibility};
@@ -36,10 +37,9 @@ fn read(kind: Kind, input: ParseStream<'_>) -> syn::Result<Item> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
     let defaultness = if input.peek2(Token![=>]) { None } else { input.parse::<Option<Token![default]>>()? };
-    if input.fork().parse::<Signature>().is_err() {
-        return Err(not_a_function(kind, input));
-    }
-    let sig: Signature = input.parse()?;
+    let ahead = input.fork();
+    let Ok(sig) = ahead.parse::<Signature>() else { return Err(not_a_function(kind, input)) };
+    input.advance_to(&ahead);
     if input.peek(Token![;]) {
         let error = err!(
             sig.ident,
@@ -48,7 +48,7 @@ fn read(kind: Kind, input: ParseStream<'_>) -> syn::Result<Item> {
         );
         return Err(error.into());
     }
-    let (inner_attrs, body) = split_inner_attributes(&block(input)?);
+    let (inner_attrs, body) = split_inner_attributes(block(input)?);
     Ok(Item { attrs, vis, defaultness, sig, inner_attrs, body })
 }
 
@@ -92,9 +92,12 @@ fn block(input: ParseStream<'_>) -> syn::Result<Group> {
 }
 
 /// `#![…]` only stands at the very start of a block, where the expansion puts its own first statement.
-fn split_inner_attributes(block: &Group) -> (TokenStream, Group) {
+fn split_inner_attributes(block: Group) -> (TokenStream, Group) {
     let mut attrs = TokenStream::new();
     let mut rest: Vec<TokenTree> = block.stream().into_iter().collect();
+    if !matches!(rest.first(), Some(TokenTree::Punct(hash)) if hash.as_char() == '#') {
+        return (attrs, block);
+    }
     while let [TokenTree::Punct(hash), TokenTree::Punct(bang), TokenTree::Group(group), ..] = rest.as_slice() {
         if hash.as_char() != '#' || bang.as_char() != '!' || group.delimiter() != Delimiter::Bracket {
             break;
