@@ -61,6 +61,7 @@ fn conditions_are_noted_from_the_outside_in() {
                     #[cfg(g)] #[spanwright::node] fn inner() {}
                 } }
             }
+            #[cfg_attr(a, cfg(b))] #[cfg_attr(all(c), cfg_attr(d, cfg(e)))] #[spanwright::node] fn sometimes() {}
             #[cfg_attr(unix, path = \"u.rs\")] #[cfg_attr(windows, path = \"w.rs\")] mod sys;",
         ),
         ("src/mail.rs", "#![cfg(feature = \"smtp\")]\n#[spanwright::tool] fn send() {}"),
@@ -71,6 +72,7 @@ fn conditions_are_noted_from_the_outside_in() {
         lines(&found),
         [
             "app.mail.send src/mail.rs:2 if unix, feature = \"mail\", feature = \"smtp\"",
+            "app.sometimes src/lib.rs:10 if unix, any(not(a), b), any(not(all(all(c), d)), e)",
             "app.sys.f src/u.rs:1 if unix, unix",
             "app.sys.f-2 src/w.rs:1 if unix, windows",
             "app.tests.S.f src/lib.rs:6 if unix, all(test, not(windows)), feature = \"x\", a, b, e, c, d",
