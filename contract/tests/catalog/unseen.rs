@@ -94,6 +94,10 @@ fn a_dependency_that_depends_on_ours_may_hand_it_on() {
     };
     let carried = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("spanwright"))]);
     assert_eq!(lines(&carried), ["? src/lib.rs:1: `#[tool]` may be ours: where it comes from cannot be read"]);
+    // Its glob takes nothing away from what is written out.
+    let beside = "use rmcp::prelude::*; use spanwright::node; #[node] fn f() {} fn g() { use rmcp::*; #[spanwright::tool] fn h() {} }";
+    let written = app(&[("src/lib.rs", beside), ("Cargo.lock", &lock("spanwright"))]);
+    assert_eq!(lines(&written), ["app.f src/lib.rs:1", "app.g.h src/lib.rs:1"]);
     let foreign = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("serde"))]);
     assert_eq!(lines(&foreign), Vec::<String>::new());
 }
