@@ -122,9 +122,14 @@ impl<'a> Item<'a> {
             true => self.tokens[..self.length].iter().cloned().collect(),
             false => TokenStream::new(),
         };
+        let mut cfg = outer.cfg;
+        if let (What::Members { .. }, Some(braces)) = (&what, self.braces()) {
+            let inside: Vec<TokenTree> = braces.stream().into_iter().collect();
+            cfg.extend(attributes::inner_conditions(self.text, &inside, &mut 0));
+        }
         Node {
             position: start.map(|token| position(token.span())).unwrap_or_default(),
-            cfg: outer.cfg,
+            cfg,
             visibility: self.visibility,
             attributes: outer.others,
             item,

@@ -57,7 +57,7 @@ fn conditions_are_noted_from_the_outside_in() {
             #[cfg(all(test, not(windows)))] mod tests {
                 #![cfg(feature  =  \"x\")]
                 struct S;
-                #[cfg(a)] impl S { #[cfg(b)] #[cfg_attr(c, cfg_attr(d, spanwright::node))] #[cfg(e)] fn f() {
+                #[cfg(a)] impl S { #![cfg(in_it)] #[cfg(b)] #[cfg_attr(c, cfg_attr(d, spanwright::node))] #[cfg(e)] fn f() {
                     #[cfg(g)] #[spanwright::node] fn inner() {}
                 } }
             }
@@ -75,8 +75,8 @@ fn conditions_are_noted_from_the_outside_in() {
             "app.sometimes src/lib.rs:10 if unix, any(not(a), b), any(not(all(all(c), d)), e)",
             "app.sys.f src/u.rs:1 if unix, unix",
             "app.sys.f-2 src/w.rs:1 if unix, windows",
-            "app.tests.S.f src/lib.rs:6 if unix, all(test, not(windows)), feature = \"x\", a, b, e, c, d",
-            "app.tests.S.f.inner src/lib.rs:7 if unix, all(test, not(windows)), feature = \"x\", a, b, e, g",
+            "app.tests.S.f src/lib.rs:6 if unix, all(test, not(windows)), feature = \"x\", a, in_it, b, e, c, d",
+            "app.tests.S.f.inner src/lib.rs:7 if unix, all(test, not(windows)), feature = \"x\", a, in_it, b, e, g",
         ]
     );
 }
