@@ -102,6 +102,23 @@ impl Workspace {
             .collect();
         Ok(Self { root: metadata.workspace_root.into(), packages })
     }
+
+    /// The packages that are asked for and all members they depend on, also through others.
+    pub fn used(&self) -> HashSet<usize> {
+        let mut left: Vec<usize> = (0..self.packages.len()).filter(|index| self.packages[*index].selected).collect();
+        let mut used = HashSet::new();
+        while let Some(package) = left.pop() {
+            if used.insert(package) {
+                left.extend(self.packages[package].dependencies.iter().filter_map(
+                    |dependency| match dependency.what {
+                        Depended::Member(member) => Some(member),
+                        _ => None,
+                    },
+                ));
+            }
+        }
+        used
+    }
 }
 
 fn manifest(place: &Path) -> Result<PathBuf, Error> {

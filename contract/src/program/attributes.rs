@@ -152,8 +152,13 @@ fn one(
         "doc" => lines.extend(value(rest).filter(|_| cfg.is_empty())),
         "cfg" => {
             if let Some(list) = list {
-                let condition: Vec<TokenTree> = list.stream().into_iter().collect();
-                attributes.cfg.push(text.between(trimmed(&condition)));
+                let tokens: Vec<TokenTree> = list.stream().into_iter().collect();
+                let condition = text.between(trimmed(&tokens));
+                attributes.cfg.push(match cfg {
+                    [] => condition,
+                    [only] => format!("any(not({only}), {condition})"),
+                    all => format!("any(not(all({})), {condition})", all.join(", ")),
+                });
             }
         }
         "cfg_attr" => {
@@ -171,9 +176,10 @@ fn one(
         "macro_export" => attributes.exported = true,
         word if BUILT_IN.contains(&word) => {}
         _ => {
-            let args = match list {
-                Some(list) => list.stream(),
-                None => rest.iter().cloned().collect(),
+            // `#[node[…]]` and `#[node{…}]` are `#[node(…)]`.
+            let args = match rest {
+                [TokenTree::Group(list)] => list.stream(),
+                rest => rest.iter().cloned().collect(),
             };
             let position = position(inside[0].span());
             attributes.others.push(Attribute { path, position, args, cfg: cfg.to_vec(), index });

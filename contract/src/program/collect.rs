@@ -81,8 +81,10 @@ impl Collection<'_> {
         let at = &tree.modules[module];
         let place = self.place(at.file, node.position);
         if !self.listed.insert((at.file, node.position, Listed::Declaration)) {
-            let mut known = self.program.declared.iter();
-            return known.position(|declared| declared.place == place).unwrap_or_default();
+            let known = self.program.declared.iter().position(|declared| declared.place == place).unwrap_or_default();
+            // Its file may belong to several packages.
+            self.program.declared[known].is_selected |= self.is_selected(tree, module);
+            return known;
         }
         let declaration = declaration(tokens.clone());
         let spans = declaration.as_ref().map_or(&[][..], |declaration| &declaration.spans);
@@ -130,8 +132,12 @@ impl Collection<'_> {
     /// Lists the functions of all crates, and what cannot be followed.
     pub fn functions(&mut self, tree: &Tree) {
         let names = Names::new(tree, self.workspace);
+        let used = self.workspace.used();
         for index in 0..tree.modules.len() {
             if !self.is_selected(tree, index) {
+                if used.contains(&tree.package_of(index)) {
+                    self.handed_out(&names, tree, index, &tree.modules[index].nodes);
+                }
                 continue;
             }
             let module = &tree.modules[index];
@@ -168,12 +174,7 @@ impl Collection<'_> {
                     let inside = Around { prefix, cfg: &cfg, is_associated: !prefix.is_empty(), ..around };
                     self.nodes(names, tree, items, inside);
                 }
-                What::Rules { name, exported, tokens, last_line } => {
-                    if let Some(mention) = self.in_rules(names, tree, around.module, *exported, tokens) {
-                        let why = format!("the body of `macro_rules! {name}` has {mention}");
-                        self.unresolved(tree, around.module, node.position, *last_line, why);
-                    }
-                }
+                What::Rules { .. } => self.rules(names, tree, around.module, node),
                 What::Call { path, tokens, last_line } => {
                     if let Some(why) = self.in_call(names, tree, around.module, path, tokens) {
                         self.unresolved(tree, around.module, node.position, *last_line, why);
@@ -184,6 +185,25 @@ impl Collection<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Lists the macros of a package that is not asked for, which those that are may call.
+    fn handed_out(&mut self, names: &Names<'_>, tree: &Tree, module: usize, nodes: &[Node]) {
+        for node in nodes {
+            match &node.what {
+                What::Rules { exported: true, .. } => self.rules(names, tree, module, node),
+                What::Members { items, .. } => self.handed_out(names, tree, module, items),
+                _ => {}
+            }
+        }
+    }
+
+    fn rules(&mut self, names: &Names<'_>, tree: &Tree, module: usize, node: &Node) {
+        let What::Rules { name, exported, tokens, last_line } = &node.what else { return };
+        if let Some(mention) = self.in_rules(names, tree, module, *exported, tokens) {
+            let why = format!("the body of `macro_rules! {name}` has {mention}");
+            self.unresolved(tree, module, node.position, *last_line, why);
         }
     }
 
@@ -269,7 +289,7 @@ impl Collection<'_> {
         exported: bool,
         tokens: &TokenStream,
     ) -> Option<Mention> {
-        let package = tree.crates[tree.modules[module].crate_index].package;
+        let package = tree.package_of(module);
         if !exported && !self.reaches_ours(package) {
             return None;
         }
@@ -340,7 +360,7 @@ impl Collection<'_> {
     }
 
     fn is_selected(&self, tree: &Tree, module: usize) -> bool {
-        self.workspace.packages[tree.crates[tree.modules[module].crate_index].package].selected
+        self.workspace.packages[tree.package_of(module)].selected
     }
 
     fn place(&self, file: usize, position: Position) -> Place {

@@ -122,9 +122,14 @@ impl<'a> Item<'a> {
             true => self.tokens[..self.length].iter().cloned().collect(),
             false => TokenStream::new(),
         };
+        let mut cfg = outer.cfg;
+        if let (What::Members { .. }, Some(braces)) = (&what, self.braces()) {
+            let inside: Vec<TokenTree> = braces.stream().into_iter().collect();
+            cfg.extend(attributes::inner_conditions(self.text, &inside, &mut 0));
+        }
         Node {
             position: start.map(|token| position(token.span())).unwrap_or_default(),
-            cfg: outer.cfg,
+            cfg,
             visibility: self.visibility,
             attributes: outer.others,
             item,
@@ -144,7 +149,7 @@ impl<'a> Item<'a> {
             ("extern", _) => self.members(Vec::new(), None),
             ("impl", _) => self.implementation(),
             ("trait", Some(name)) => self.members(vec![name.clone()], Some(name)),
-            ("struct" | "enum" | "union" | "type", Some(name)) => What::Type { name },
+            ("struct" | "enum" | "union" | "type", Some(name)) => self.type_definition(name),
             ("const" | "static", _) => self.constant(),
             ("macro_rules", _) if is_punct(self.token(1), '!') => match self.token(2).and_then(plain) {
                 Some(name) => self.rules(name, outer.exported),
@@ -158,7 +163,17 @@ impl<'a> Item<'a> {
 
     fn function(&self, name: String) -> What {
         let Some(body) = self.braces() else { return What::Function { name, has_body: false, inner: Rc::default() } };
-        What::Function { inner: items_in(self.text, body, &name), name, has_body: true }
+        let mut inner = items_in(self.text, body, &name);
+        let header = &self.rest()[..self.rest().len() - 1];
+        // `-> [u8; { fn size() … }]`
+        if groups(header).any(|group| has_function(self.text.inside(group)))
+            && let Ok(signature) = syn::parse2::<syn::Signature>(header.iter().cloned().collect())
+        {
+            let mut evaluated = Inner { text: self.text, nodes: Vec::new() };
+            evaluated.visit_signature(&signature);
+            inner.extend(evaluated.nodes);
+        }
+        What::Function { name, has_body: true, inner: inner.into() }
     }
 
     fn module(&self, name: String, outer: &Attributes) -> What {
@@ -215,23 +230,33 @@ impl<'a> Item<'a> {
     }
 
     fn constant(&self) -> What {
-        let groups = self.rest().iter().filter_map(|token| match token {
-            TokenTree::Group(group) => Some(group),
-            _ => None,
-        });
-        if !groups.clone().any(|group| may_hold_items(self.text.inside(group))) {
+        if !groups(self.rest()).any(|group| may_hold_items(self.text.inside(group))) {
             return What::Other;
         }
         // `const _: () = { … };` and what else is evaluated.
-        let tokens: TokenStream = self.rest().iter().cloned().collect();
-        match syn::parse2::<syn::Item>(tokens) {
-            Ok(item) => {
-                let mut inner = Inner { text: self.text, nodes: Vec::new() };
-                inner.visit_item(&item);
-                What::Block(inner.nodes.into())
-            }
+        match self.evaluated() {
+            Ok(nodes) => What::Block(nodes),
             Err(error) => self.unreadable(&error),
         }
+    }
+
+    fn type_definition(&self, name: String) -> What {
+        // A discriminant is evaluated: `enum Bits { One = { fn one() … } }`.
+        if !self.braces().is_some_and(|braces| has_function(self.text.inside(braces))) {
+            return What::Type { name };
+        }
+        match self.evaluated() {
+            Ok(items) => What::Members { prefix: Vec::new(), type_name: Some(name), items },
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    /// The items in what the compiler evaluates of this one.
+    fn evaluated(&self) -> syn::Result<Nodes> {
+        let item: syn::Item = syn::parse2(self.rest().iter().cloned().collect())?;
+        let mut inner = Inner { text: self.text, nodes: Vec::new() };
+        inner.visit_item(&item);
+        Ok(inner.nodes.into())
     }
 
     fn rules(&self, name: String, exported: bool) -> What {
@@ -241,11 +266,8 @@ impl<'a> Item<'a> {
 
     fn call(&self) -> What {
         let Some((path, _)) = attributes::path(self.rest()) else { return self.unknown() };
-        let groups = self.rest().iter().filter_map(|token| match token {
-            TokenTree::Group(group) => Some(group.stream()),
-            _ => None,
-        });
-        What::Call { path, tokens: groups.collect(), last_line: self.last_line() }
+        let tokens = groups(self.rest()).map(Group::stream).collect();
+        What::Call { path, tokens, last_line: self.last_line() }
     }
 
     /// What no item begins with: the parser may know better.
@@ -260,6 +282,14 @@ impl<'a> Item<'a> {
     fn unreadable(&self, error: &syn::Error) -> What {
         What::Unreadable { why: format!("does not parse: {error}"), last_line: self.last_line() }
     }
+}
+
+/// The groups among `tokens`.
+fn groups(tokens: &[TokenTree]) -> impl Iterator<Item = &Group> {
+    tokens.iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(group),
+        _ => None,
+    })
 }
 
 /// How many of the first tokens are qualifiers.
@@ -345,26 +375,50 @@ fn type_name(ty: &syn::Type) -> String {
 
 /// Whether a body has to be parsed because an item, or a macro with one, may stand in it.
 pub(super) fn may_hold_items(body: &str) -> bool {
-    ["fn ", "#[", "include!", "macro_rules!", "spans"].iter().any(|word| body.contains(word))
+    let is_gap = |rest: &str, wanted: &[char]| rest.trim_start().starts_with(wanted);
+    // Of `{:#?}` and `include_str!` there are many, and they hold none.
+    has_function(body)
+        || has_word(body, "#", |rest| is_gap(rest, &['[', '/']))
+        || has_word(body, "include", |rest| is_gap(rest, &['!', '/']))
+        || has_word(body, "macro_rules", |_| true)
+        || has_word(body, "spans", |_| true)
+        // A declaration, whatever the name that `spans!` has here.
+        || has_word(body, "id", |rest| rest.trim_start().strip_prefix('=').is_some_and(|rest| is_gap(rest, &['"', 'r', '/'])))
+}
+
+/// Whether a function may stand in `text`: `fn(u8)` is a type.
+fn has_function(text: &str) -> bool {
+    has_word(text, "fn", |rest| !rest.starts_with('('))
+}
+
+/// Whether `word` stands in `text` by itself, before what `is_before` accepts.
+fn has_word(text: &str, word: &str, is_before: impl Fn(&str) -> bool) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let is_name = word.starts_with(is_part);
+    text.match_indices(word).any(|(at, _)| {
+        let rest = &text[at + word.len()..];
+        let is_whole = !is_name || !(text[..at].ends_with(is_part) || rest.starts_with(is_part));
+        is_whole && is_before(rest)
+    })
 }
 
 /// The items in a body, in blocks as they share names.
-fn items_in(text: &Text, body: &Group, name: &str) -> Nodes {
+fn items_in(text: &Text, body: &Group, name: &str) -> Vec<Node> {
     if !may_hold_items(text.inside(body)) {
-        return Rc::default();
+        return Vec::new();
     }
     match syn::parse2::<syn::Block>(TokenTree::Group(body.clone()).into()) {
         Ok(block) => {
             let mut inner = Inner { text, nodes: Vec::new() };
             inner.visit_block(&block);
-            inner.nodes.into()
+            inner.nodes
         }
         Err(error) => {
             let what = What::Unreadable {
                 why: format!("the body of `{name}` does not parse: {error}"),
                 last_line: body.span_close().end().line,
             };
-            [bare(body.span_open(), what)].into()
+            vec![bare(body.span_open(), what)]
         }
     }
 }

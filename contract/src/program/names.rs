@@ -87,7 +87,7 @@ impl<'a> Names<'a> {
             }
             _ if of.rooted_imports && (is_import || path.leading_colon) => {
                 let at_root = self.members(of.root, first, first_space, module, seen);
-                if at_root.is_empty() { self.dependency(module, first).into_iter().collect() } else { at_root }
+                self.or_dependency(at_root, module, first)
             }
             _ => self.lexical(module, first, first_space, seen),
         };
@@ -106,24 +106,31 @@ impl<'a> Names<'a> {
     /// A name without a path: blocks from the inside out, their module, then the crates.
     fn lexical(&self, module: usize, name: &str, space: Space, seen: &mut Seen) -> Vec<Def> {
         let mut at = module;
-        loop {
+        let found = loop {
             let found = self.members(at, name, space, module, seen);
-            if !found.is_empty() {
-                return found;
-            }
             match self.tree.modules[at].parent {
-                Some(parent) if self.tree.modules[at].is_block => at = parent,
-                _ => break,
+                Some(parent) if found.is_empty() && self.tree.modules[at].is_block => at = parent,
+                _ => break found,
             }
-        }
+        };
         match space {
-            Space::Types => self.dependency(module, name).into_iter().collect(),
+            Space::Types => self.or_dependency(found, module, name),
+            Space::Macros if !found.is_empty() => found,
             Space::Macros => {
                 let of = &self.tree.crates[self.tree.modules[module].crate_index];
                 let all_macros = of.all_macros.iter().filter_map(|name| self.dependency(module, name));
                 all_macros.flat_map(|def| self.in_def(def, name, space, module, seen)).collect()
             }
         }
+    }
+
+    /// What was found, else the crate of this name; also where something that cannot be read may have the name by a glob,
+    /// for hardly anything has a module that is called like a crate.
+    fn or_dependency(&self, found: Vec<Def>, module: usize, name: &str) -> Vec<Def> {
+        if found.iter().any(|def| *def != Def::Unknown) {
+            return found;
+        }
+        self.dependency(module, name).map_or(found, |dependency| vec![dependency])
     }
 
     fn in_def(&self, def: Def, name: &str, space: Space, from: usize, seen: &mut Seen) -> Vec<Def> {

@@ -72,6 +72,8 @@ impl<'a> Scanner<'a> {
                     if !matches!((opened, byte), (b'(', b')') | (b'[', b']') | (b'{', b'}')) {
                         return None;
                     }
+                    // A macro may be given a signature and nothing behind it.
+                    expected = expected.filter(|depth| *depth <= open.len());
                     if let Some((depth, start)) = body
                         && depth == open.len()
                     {
@@ -146,7 +148,7 @@ impl<'a> Scanner<'a> {
         let mut rest = self.text[self.at + 1..].char_indices();
         match rest.next() {
             Some((_, '\\')) => {
-                let escaped = &self.bytes[self.at + 3..];
+                let escaped = self.bytes.get(self.at + 3..).unwrap_or_default();
                 self.at += 3 + escaped.iter().position(|byte| *byte == b'\'').unwrap_or(escaped.len());
             }
             Some(_) => {
@@ -192,6 +194,8 @@ mod tests {
         assert_eq!(short(&needed), needed);
         let pointer = format!("static F: fn() = {{ {LONG} f }};");
         assert_eq!(short(&pointer), pointer);
+        let signature_alone = format!("m!(fn f); mod a {{ mod b {{ {LONG} }} }}");
+        assert_eq!(short(&signature_alone), signature_alone);
     }
 
     #[test]
@@ -221,7 +225,9 @@ mod tests {
 
     #[test]
     fn what_is_not_balanced_is_left() {
-        for text in ["fn f() { ( }", "fn f() { ", "} fn f() {}", "fn f() { [) ] }"] {
+        for text in
+            ["fn f() { ( }", "fn f() { ", "} fn f() {}", "fn f() { [) ] }", "fn f() { '\\", "fn f() { \"\\", "{ /*"]
+        {
             assert_eq!(short(text), "left", "{text}");
         }
     }

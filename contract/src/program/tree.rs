@@ -345,6 +345,11 @@ impl Tree {
         files
     }
 
+    /// The package of a module, as an index into the workspace's.
+    pub fn package_of(&self, module: usize) -> usize {
+        self.crates[self.modules[module].crate_index].package
+    }
+
     /// The nearest module with a name: what `self::` means.
     pub fn named(&self, mut module: usize) -> usize {
         while let (true, Some(parent)) = (self.modules[module].is_block, self.modules[module].parent) {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 use crate::Error;
 use crate::verify::Registered;
@@ -55,9 +55,16 @@ pub fn build(build: &Build) -> Result<Vec<Registered>, Error> {
         record.is_selected = member.is_some_and(|member| {
             build.packages.is_empty() || build.packages.iter().any(|name| *name == member.name.as_str())
         });
-        member.is_some()
+        // A build script is no part of the program, nor of the catalog.
+        member.is_some_and(|member| !builds(member, &record.crate_name))
     });
     Ok(registered)
+}
+
+/// Whether the crate of this name is a build script of the package.
+fn builds(package: &Package, crate_name: &str) -> bool {
+    let mut targets = package.targets.iter();
+    targets.any(|target| target.is_custom_build() && target.name.replace('-', "_") == crate_name)
 }
 
 impl Build {
@@ -147,4 +154,24 @@ fn read(records: &Path) -> Result<Vec<Registered>, Error> {
         }
     }
     Ok(registered)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
+
+    use super::*;
+
+    #[test]
+    fn a_build_script_is_known_by_whatever_name_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = "[package]\nname = \"app\"\nedition = \"2024\"\nbuild = \"make-it.rs\"\n";
+        for (name, text) in [("Cargo.toml", manifest), ("make-it.rs", ""), ("src/lib.rs", "")] {
+            fs::create_dir_all(folder.path().join("src")).unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let metadata = Build { manifest: folder.path().into(), offline: true, ..Build::default() }.metadata().unwrap();
+        let app = &metadata.packages[0];
+        assert!(builds(app, "build_script_make_it") && !builds(app, "app"), "{:?}", app.targets);
+    }
 }

@@ -57,10 +57,11 @@ fn conditions_are_noted_from_the_outside_in() {
             #[cfg(all(test, not(windows)))] mod tests {
                 #![cfg(feature  =  \"x\")]
                 struct S;
-                #[cfg(a)] impl S { #[cfg(b)] #[cfg_attr(c, cfg_attr(d, spanwright::node))] #[cfg(e)] fn f() {
+                #[cfg(a)] impl S { #![cfg(in_it)] #[cfg(b)] #[cfg_attr(c, cfg_attr(d, spanwright::node))] #[cfg(e)] fn f() {
                     #[cfg(g)] #[spanwright::node] fn inner() {}
                 } }
             }
+            #[cfg_attr(a, cfg(b))] #[cfg_attr(all(c), cfg_attr(d, cfg(e)))] #[spanwright::node] fn sometimes() {}
             #[cfg_attr(unix, path = \"u.rs\")] #[cfg_attr(windows, path = \"w.rs\")] mod sys;",
         ),
         ("src/mail.rs", "#![cfg(feature = \"smtp\")]\n#[spanwright::tool] fn send() {}"),
@@ -71,10 +72,11 @@ fn conditions_are_noted_from_the_outside_in() {
         lines(&found),
         [
             "app.mail.send src/mail.rs:2 if unix, feature = \"mail\", feature = \"smtp\"",
+            "app.sometimes src/lib.rs:10 if unix, any(not(a), b), any(not(all(all(c), d)), e)",
             "app.sys.f src/u.rs:1 if unix, unix",
             "app.sys.f-2 src/w.rs:1 if unix, windows",
-            "app.tests.S.f src/lib.rs:6 if unix, all(test, not(windows)), feature = \"x\", a, b, e, c, d",
-            "app.tests.S.f.inner src/lib.rs:7 if unix, all(test, not(windows)), feature = \"x\", a, b, e, g",
+            "app.tests.S.f src/lib.rs:6 if unix, all(test, not(windows)), feature = \"x\", a, in_it, b, e, c, d",
+            "app.tests.S.f.inner src/lib.rs:7 if unix, all(test, not(windows)), feature = \"x\", a, in_it, b, e, g",
         ]
     );
 }

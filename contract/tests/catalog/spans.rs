@@ -185,3 +185,50 @@ fn bodies_are_read_only_where_they_are_asked_for() {
     assert_eq!(bodies, [("app::f", Some(0)), ("app::f::g", None), ("app::S::h", None)]);
     assert_eq!(whole.bodies[0].signature.inputs.len(), 1);
 }
+
+#[test]
+fn no_way_to_write_a_span_in_a_body_is_left_out() {
+    const LONG: &str = "let long = \"a body that is long enough to be left out\";";
+    for (inside, found) in [
+        ("# [spanwright::node] fn g() {}", "app.f.g"),
+        ("#\n[spanwright::node]\nfn\ng() {}", "app.f.g"),
+        ("# /* why */ [spanwright::node] async fn g() {}", "app.f.g"),
+        ("declare! { node Step(id = \"home.step\"); }", "home.step"),
+        ("declare! { node Step(leaf, id=r\"home.step\"); }", "home.step"),
+    ] {
+        let text = format!("use spanwright::spans as declare; fn f() {{ {LONG} {inside} }}");
+        assert_eq!(ids(&text), [found], "{inside}");
+    }
+    let included = format!("fn f() {{ {LONG} include !(\"more.rs\") }}");
+    let found = app(&[("src/lib.rs", &included), ("src/more.rs", "{ #[spanwright::node] fn g() {} }")]);
+    assert_eq!(lines(&found), ["? src/lib.rs:1: `include!(\"more.rs\")`"]);
+}
+
+#[test]
+fn functions_stand_in_whatever_is_evaluated() {
+    let text = "
+        enum Bits { One = { #[spanwright::node] fn one() {} 1 }, Two = with as fn(u8) as isize }
+        fn sized() -> [u8; { #[spanwright::node] fn size() {} 1 }] { #[spanwright::node] fn inner() {} [1] }
+    ";
+    assert_eq!(ids(text), ["app.one", "app.sized.inner", "app.sized.size"]);
+}
+
+#[test]
+fn arguments_may_stand_in_any_brackets() {
+    let found = app(&[("src/lib.rs", "#[spanwright::node[name = \"a\"]] fn f() {}\n#[spanwright::tool{}] fn g() {}")]);
+    let said: Vec<_> = found.spans.iter().map(|span| (span.id.as_str(), span.name.as_str())).collect();
+    assert_eq!((said, found.mistakes), (vec![("app.f", "a"), ("app.g", "g")], Vec::new()));
+}
+
+#[test]
+fn bodies_are_left_out_only_of_functions() {
+    // A macro that is given a signature alone, before a module as deep as that signature.
+    let text = "
+        macro_rules! eat { ($($token:tt)*) => {}; }
+        eat!(fn alone);
+        mod a { pub mod prelude { pub use spanwright::{node as step, tool as instrument}; } }
+        use a::prelude::*;
+        #[step] fn f() {}
+    ";
+    assert_eq!(ids(text), ["app.f"]);
+}

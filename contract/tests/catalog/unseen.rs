@@ -1,6 +1,9 @@
 //! What cannot be followed is listed; what has nothing of ours is not.
 
-use crate::ground::{app, lines};
+use spanwright_contract::catalog::catalog;
+use spanwright_contract::program::{Options, outline};
+
+use crate::ground::{app, lines, tree};
 
 #[test]
 fn macros_with_our_words_are_listed() {
@@ -91,6 +94,10 @@ fn a_dependency_that_depends_on_ours_may_hand_it_on() {
     };
     let carried = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("spanwright"))]);
     assert_eq!(lines(&carried), ["? src/lib.rs:1: `#[tool]` may be ours: where it comes from cannot be read"]);
+    // Its glob takes nothing away from what is written out.
+    let beside = "use rmcp::prelude::*; use spanwright::node; #[node] fn f() {} fn g() { use rmcp::*; #[spanwright::tool] fn h() {} }";
+    let written = app(&[("src/lib.rs", beside), ("Cargo.lock", &lock("spanwright"))]);
+    assert_eq!(lines(&written), ["app.f src/lib.rs:1", "app.g.h src/lib.rs:1"]);
     let foreign = app(&[("src/lib.rs", text), ("Cargo.lock", &lock("serde"))]);
     assert_eq!(lines(&foreign), Vec::<String>::new());
 }
@@ -100,4 +107,37 @@ fn a_place_says_where_the_unseen_ends() {
     let found = app(&[("src/lib.rs", "\n  macro_rules! make {\n    () => {\n #[spanwright::node] fn f() {}\n }\n}\n")]);
     let [only] = &found.unresolved[..] else { panic!("{found:?}") };
     assert_eq!((only.place.line, only.place.column, only.last_line), (2, 3, 6));
+}
+
+#[test]
+fn a_package_alone_has_the_unseen_that_its_dependencies_hand_it_and_the_declarations_it_shares() {
+    let manifest = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[dependencies]\nspanwright = \"0.1\"\n{rest}")
+    };
+    let makes = |name: &str| {
+        format!(
+            "#[macro_export] macro_rules! {name} {{ () => {{ #[spanwright::node] fn made() {{}} }} }}\nmacro_rules! own {{ () => {{ #[spanwright::node] fn made() {{}} }} }}"
+        )
+    };
+    let folder = tree(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"between\", \"home\", \"kit\", \"other\"]\nresolver = \"3\""),
+        ("between/Cargo.toml", &manifest("between", "kit = { path = \"../kit\" }")),
+        ("between/src/lib.rs", "#[path = \"../../shared.rs\"] mod shared; pub use kit::make; include!(\"more.rs\");"),
+        ("home/Cargo.toml", &manifest("home", "between = { path = \"../between\" }")),
+        ("home/src/lib.rs", "#[path = \"../../shared.rs\"] mod shared; between::make!();"),
+        ("kit/Cargo.toml", &manifest("kit", "")),
+        ("kit/src/lib.rs", &makes("make")),
+        ("other/Cargo.toml", &manifest("other", "")),
+        ("other/src/lib.rs", &makes("make_other")),
+        ("shared.rs", "spanwright::spans! { node Step(id = \"step\"); }"),
+    ]);
+    let of = |package: &str| {
+        let packages = vec![package.to_owned()];
+        lines(&catalog(&outline(&Options { manifest: folder.path().into(), packages }).unwrap()))
+    };
+    let made = "? kit/src/lib.rs:1: the body of `macro_rules! make` has `#[spanwright::node]`";
+    assert_eq!(of("home"), ["step shared.rs:1", made]);
+    assert_eq!(of("between"), ["step shared.rs:1", "? between/src/lib.rs:1: `include!(\"more.rs\")`", made]);
+    assert_eq!(of("kit")[..1], [made]);
+    assert_eq!(of("other").len(), 2);
 }
