@@ -111,7 +111,8 @@ impl NoteKind {
         matches!(self, Event | RunMetric | Attribute | Tag | RunParam | RunTag | Error)
     }
 
-    fn from_code(code: u64) -> Option<Self> {
+    /// The kind a head word names.
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
         Self::ALL.get((code as usize).checked_sub(1)?).copied()
     }
 }
@@ -133,8 +134,9 @@ fn head(kind: u64, aux: u64, words: usize) -> u64 {
     kind | (aux & 0xff_ffff) << 8 | (words as u64) << 32
 }
 
+/// Stores one value in each word.
 #[inline]
-fn put(words: &[AtomicU64], values: &[u64]) {
+pub(super) fn put(words: &[AtomicU64], values: &[u64]) {
     for (word, value) in words.iter().zip(values) {
         word.store(*value, Ordering::Relaxed);
     }
@@ -142,22 +144,21 @@ fn put(words: &[AtomicU64], values: &[u64]) {
 
 #[inline]
 pub(super) fn begin(
-    words: &[AtomicU64],
     site: u32,
     span: SpanId,
     parent: Option<SpanId>,
     trace: TraceId,
     start_unix_ns: u64,
-) {
+) -> [u64; BEGIN_WORDS] {
     let (high, low) = trace.halves();
     let parent = parent.map_or(0, SpanId::to_u64);
-    put(words, &[head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]);
+    [head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]
 }
 
 #[inline]
-pub(super) fn end(words: &[AtomicU64], span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+pub(super) fn end(span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) -> [u64; END_WORDS] {
     let aux = ending as u64 | u64::from(incomplete) << 8;
-    put(words, &[head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]);
+    [head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]
 }
 
 pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
@@ -297,8 +298,8 @@ mod tests {
     fn begin_and_end_read_back_as_written() {
         let (span, parent, trace) = (SpanId::from_u64(3), SpanId::from_u64(4), TraceId::from_halves(5, 6));
         let words = memory(BEGIN_WORDS + END_WORDS);
-        begin(&words[..BEGIN_WORDS], 9, span, Some(parent), trace, 11);
-        end(&words[BEGIN_WORDS..], span, 12, Ending::Cancelled, true);
+        put(&words[..BEGIN_WORDS], &begin(9, span, Some(parent), trace, 11));
+        put(&words[BEGIN_WORDS..], &end(span, 12, Ending::Cancelled, true));
         let mut scratch = Vec::new();
         let begun = Entry::Begin { site: 9, span, parent: Some(parent), trace, start_unix_ns: 11 };
         assert_eq!(read(&words, &mut scratch), Ok((begun, BEGIN_WORDS)));

@@ -3,23 +3,27 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::Chunks;
+use super::entry;
 use super::memory::{HEADER_WORDS, Memory};
 use super::sync::AtomicU64;
 use super::table::{Slot, Table, Urgency};
+use super::{Chunks, SMALL_WORDS};
 
 /// A thread's place in the chunk it holds. Nothing in it needs to be dropped, so that reaching it is an addition and no question.
 struct Place {
     chunks: Cell<Option<&'static Chunks>>,
     slot: Cell<Option<&'static Slot>>,
-    /// All words of the chunk; none where there is no chunk.
-    words: Cell<&'static [AtomicU64]>,
-    at: Cell<usize>,
+    words: Cell<Option<&'static Words>>,
+    /// In 32 bits, so that an end computed from it is known not to overflow.
+    at: Cell<u32>,
 }
+
+/// All words of a chunk that a thread holds; in an array, so that their number need not be asked.
+type Words = [AtomicU64; SMALL_WORDS];
 
 thread_local! {
     static PLACE: Place = const {
-        Place { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(&[]), at: Cell::new(0) }
+        Place { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) }
     };
     /// Touched by a thread that takes a chunk, so that it is sealed when the thread ends.
     static SEALER: Sealer = const { Sealer };
@@ -34,23 +38,24 @@ impl Drop for Sealer {
 }
 
 impl Place {
-    /// Writes into the chunk at hand; false if it is another recorder's, full, or not there.
+    /// The next `length` words of the chunk at hand; `None` if it is another recorder's, full, or not there.
     #[inline]
-    fn write(&self, chunks: &'static Chunks, length: usize, fill: &impl Fn(&[AtomicU64])) -> bool {
-        let (all, at) = (self.words.get(), self.at.get());
-        let Some(end) = at.checked_add(length) else { return false };
-        let Some(words) = all.get(at..end) else { return false };
-        if !self.chunks.get().is_some_and(|held| ptr::eq(held, chunks)) {
-            return false;
-        }
-        fill(words);
-        Memory::publish(all, end);
-        self.at.set(end);
-        true
+    fn room(&self, chunks: &'static Chunks, length: usize) -> Option<Room> {
+        let all = self.words.get()?;
+        let at = self.at.get() as usize;
+        let fits = length <= SMALL_WORDS && at + length <= SMALL_WORDS;
+        (fits && self.chunks.get().is_some_and(|held| ptr::eq(held, chunks))).then_some(Room { all, at, length })
+    }
+
+    #[inline]
+    fn publish(&self, room: Room) {
+        let end = room.at + room.length;
+        Memory::publish(room.all, end);
+        self.at.set(end as u32);
     }
 
     fn seal(&self) {
-        self.words.set(&[]);
+        self.words.set(None);
         self.chunks.set(None);
         if let Some(slot) = self.slot.take() {
             slot.seal();
@@ -63,21 +68,68 @@ impl Place {
         let Some(slot) = chunks.take(&chunks.small, urgency) else { return false };
         self.chunks.set(Some(chunks));
         self.slot.set(Some(slot));
-        self.words.set(slot.memory().map_or(&[], Memory::words));
-        self.at.set(HEADER_WORDS);
+        self.words.set(slot.memory().and_then(|memory| memory.words().first_chunk()));
+        self.at.set(HEADER_WORDS as u32);
         true
     }
 }
 
-/// Writes one entry of `length` words with `fill`; false if there was no room within the budget.
+/// Words of a chunk that may be written and are not published.
+#[derive(Clone, Copy)]
+struct Room {
+    all: &'static Words,
+    at: usize,
+    length: usize,
+}
+
+impl Room {
+    #[inline]
+    fn words(self) -> &'static [AtomicU64] {
+        &self.all[self.at..self.at + self.length]
+    }
+}
+
+/// Writes the words `entry` makes as one entry; false if there was no room within the budget.
 #[inline]
-pub(super) fn write(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: impl Fn(&[AtomicU64])) -> bool {
-    PLACE.with(|place| place.write(chunks, length, &fill)) || write_slowly(chunks, length, urgency, &fill)
+pub(super) fn write<const N: usize>(
+    chunks: &'static Chunks,
+    urgency: Urgency,
+    entry: impl Fn() -> [u64; N] + Copy,
+) -> bool {
+    PLACE.with(|place| match place.room(chunks, N) {
+        Some(room) => {
+            entry::put(room.words(), &entry());
+            place.publish(room);
+            true
+        }
+        None => {
+            // A copy, so that the original needs no address and stays in registers.
+            let again = entry;
+            write_elsewhere(chunks, N, urgency, &move |words| entry::put(words, &again()))
+        }
+    })
+}
+
+/// Writes one entry of `length` words with `fill`; false if there was no room within the budget.
+pub(super) fn write_with(
+    chunks: &'static Chunks,
+    length: usize,
+    urgency: Urgency,
+    fill: impl Fn(&[AtomicU64]),
+) -> bool {
+    PLACE.with(|place| match place.room(chunks, length) {
+        Some(room) => {
+            fill(room.words());
+            place.publish(room);
+            true
+        }
+        None => write_elsewhere(chunks, length, urgency, &fill),
+    })
 }
 
 #[cold]
 #[inline(never)]
-fn write_slowly(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
+fn write_elsewhere(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
     if length > chunks.small.capacity() {
         return chunks.long.iter().any(|table| write_alone(chunks, table, length, urgency, fill));
     }
@@ -85,7 +137,14 @@ fn write_slowly(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: 
     if SEALER.try_with(|_| ()).is_err() {
         return write_alone(chunks, &chunks.small, length, urgency, fill);
     }
-    PLACE.with(|place| place.renew(chunks, urgency) && place.write(chunks, length, &fill))
+    PLACE.with(|place| {
+        let room = if place.renew(chunks, urgency) { place.room(chunks, length) } else { None };
+        room.inspect(|room| {
+            fill(room.words());
+            place.publish(*room);
+        })
+        .is_some()
+    })
 }
 
 /// Writes one entry into a chunk of its own.

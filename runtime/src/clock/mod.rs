@@ -30,8 +30,8 @@ static OFFSET: AtomicU64 = AtomicU64::new(0);
 
 /// No counter gets near it.
 const NEVER: u64 = 1 << 63;
-/// Ticks for which the counter is believed after it was set right: one or two seconds.
-const FRESH: u64 = 1 << 32;
+/// Ticks for which the counter is believed after it was set right: some seconds, as a store may take to write.
+const FRESH: u64 = 1 << 34;
 
 /// Now, in nanoseconds since the Unix epoch.
 #[inline]
