@@ -174,29 +174,34 @@ pub(super) fn site(words: &[AtomicU64], number: u32, facts: &[u8]) {
 
 /// Packs `first` and `second`, one right after the other, into words.
 fn put_bytes(words: &[AtomicU64], first: &[u8], second: &[u8]) {
-    let mut words = words.iter();
-    let mut store = |bytes: [u8; 8]| {
-        if let Some(word) = words.next() {
-            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
-    };
-    let mut joint = [0u8; 8];
     let (whole, rest) = first.as_chunks::<8>();
-    whole.iter().for_each(|bytes| store(*bytes));
-    joint[..rest.len()].copy_from_slice(rest);
-    let mut second = second;
-    if !rest.is_empty() {
-        let (fits, later) = second.split_at(second.len().min(8 - rest.len()));
-        joint[rest.len()..rest.len() + fits.len()].copy_from_slice(fits);
-        store(joint);
-        second = later;
+    let words = put_whole(words, whole);
+    if rest.is_empty() {
+        return put_rest(words, second);
     }
-    let (whole, rest) = second.as_chunks::<8>();
-    whole.iter().for_each(|bytes| store(*bytes));
-    if !rest.is_empty() {
-        let mut last = [0u8; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        store(last);
+    let mut joint = [0u8; 8];
+    let (fits, later) = second.split_at(second.len().min(8 - rest.len()));
+    joint[..rest.len()].copy_from_slice(rest);
+    joint[rest.len()..rest.len() + fits.len()].copy_from_slice(fits);
+    put_rest(put_whole(words, &[joint]), later);
+}
+
+/// Stores whole words and returns the words after them.
+#[inline]
+fn put_whole<'w>(words: &'w [AtomicU64], whole: &[[u8; 8]]) -> &'w [AtomicU64] {
+    let (filled, after) = words.split_at(whole.len().min(words.len()));
+    for (word, bytes) in filled.iter().zip(whole) {
+        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+    }
+    after
+}
+
+fn put_rest(words: &[AtomicU64], bytes: &[u8]) {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let words = put_whole(words, whole);
+    if let (Some(word), false) = (words.first(), rest.is_empty()) {
+        let last = rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte));
+        word.store(last, Ordering::Relaxed);
     }
 }
 

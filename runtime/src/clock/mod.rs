@@ -20,13 +20,18 @@ struct Anchor {
 
 static ANCHOR: OnceLock<Anchor> = OnceLock::new();
 
-/// The counter when it was last set right; [`NEVER`] where it is not used.
-static SET_AT: AtomicU64 = AtomicU64::new(NEVER);
-/// Nanoseconds of one tick, in units of 2^-32; 0 before it is measured. It never changes then, so that the offset alone says what the time
-/// is.
-static RATE: AtomicU64 = AtomicU64::new(0);
-/// The time at tick 0, wrapping.
-static OFFSET: AtomicU64 = AtomicU64::new(0);
+/// What turns the counter into a time. In one place, as every stamp reads all of it.
+struct Scale {
+    /// Nanoseconds of one tick, in units of 2^-32; 0 before it is measured. It never changes then, so that the offset alone says what the
+    /// time is.
+    rate: AtomicU64,
+    /// The counter when it was last set right; [`NEVER`] where it is not used.
+    set_at: AtomicU64,
+    /// The time at tick 0, wrapping.
+    offset: AtomicU64,
+}
+
+static SCALE: Scale = Scale { rate: AtomicU64::new(0), set_at: AtomicU64::new(NEVER), offset: AtomicU64::new(0) };
 
 /// No counter gets near it.
 const NEVER: u64 = 1 << 63;
@@ -36,11 +41,11 @@ const FRESH: u64 = 1 << 34;
 /// Now, in nanoseconds since the Unix epoch.
 #[inline]
 pub(crate) fn now_unix_ns() -> u64 {
-    let rate = RATE.load(Ordering::Relaxed);
+    let rate = SCALE.rate.load(Ordering::Relaxed);
     if rate != 0 {
         let ticks = counter::read();
-        if ticks.wrapping_sub(SET_AT.load(Ordering::Acquire)) < FRESH {
-            return elapsed(ticks, rate).wrapping_add(OFFSET.load(Ordering::Relaxed));
+        if ticks.wrapping_sub(SCALE.set_at.load(Ordering::Acquire)) < FRESH {
+            return elapsed(ticks, rate).wrapping_add(SCALE.offset.load(Ordering::Relaxed));
         }
     }
     of_the_system()
@@ -126,23 +131,23 @@ impl Steering {
         }
         let rate = ((u128::from(ns) << 32) / u128::from(ticks)) as u64;
         let rate = rate - rate / Self::HELD_BACK;
-        RATE.store(rate, Ordering::Relaxed);
-        OFFSET.store(now.unix_ns.wrapping_sub(elapsed(now.ticks, rate)), Ordering::Relaxed);
-        SET_AT.store(now.ticks, Ordering::Release);
+        SCALE.rate.store(rate, Ordering::Relaxed);
+        SCALE.offset.store(now.unix_ns.wrapping_sub(elapsed(now.ticks, rate)), Ordering::Relaxed);
+        SCALE.set_at.store(now.ticks, Ordering::Release);
         self.stage = Stage::Steering { rate };
     }
 
     fn steer(&mut self, rate: u64, now: Moment) {
-        let offset = OFFSET.load(Ordering::Relaxed);
+        let offset = SCALE.offset.load(Ordering::Relaxed);
         let shown = elapsed(now.ticks, rate).wrapping_add(offset);
         if shown.abs_diff(now.unix_ns) > Self::MOST_WRONG_NS {
-            SET_AT.store(NEVER, Ordering::Release);
+            SCALE.set_at.store(NEVER, Ordering::Release);
             self.stage = Stage::Off;
             return;
         }
         // A counter ahead of the clock waits for it: stamps never go back.
-        OFFSET.store(offset.wrapping_add(now.unix_ns.saturating_sub(shown)), Ordering::Relaxed);
-        SET_AT.store(now.ticks, Ordering::Release);
+        SCALE.offset.store(offset.wrapping_add(now.unix_ns.saturating_sub(shown)), Ordering::Relaxed);
+        SCALE.set_at.store(now.ticks, Ordering::Release);
     }
 }
 
@@ -167,8 +172,8 @@ mod tests {
         assert!(now_unix_ns().abs_diff(of_the_system()) < Steering::MOST_WRONG_NS);
 
         let parted = Moment { unix_ns: now_unix_ns() + 2 * Steering::MOST_WRONG_NS, ..Moment::now() };
-        steering.steer(RATE.load(Ordering::Relaxed), parted);
+        steering.steer(SCALE.rate.load(Ordering::Relaxed), parted);
         assert!(matches!(steering.stage, Stage::Off));
-        assert_eq!(SET_AT.load(Ordering::Relaxed), NEVER);
+        assert_eq!(SCALE.set_at.load(Ordering::Relaxed), NEVER);
     }
 }

@@ -62,13 +62,14 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
             let id = begin(site, recorder, trace, Some(parent), values);
             Span { recorder: Some(recorder), site, trace, id }
         }
-        _ => start_outside(site, values, current),
+        _ => start_outside(site, values),
     }
 }
 
 /// Starts a span that has no recorded span above it.
 #[inline(never)]
-fn start_outside(site: &'static Callsite, values: &[&dyn Value], current: Current) -> Span {
+fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
+    let current = context::current();
     let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
     let Some(recorder) = current.recorder.or_else(recorder::installed) else { return span };
     let starts_trace = !current.trace.is_valid() || site.kind == Kind::Scheduled;
