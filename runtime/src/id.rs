@@ -157,17 +157,11 @@ macro_rules! serde_as_text {
 }
 serde_as_text!(TraceId SpanId);
 
-struct Generator {
-    prefix: Cell<u64>,
-    next: Cell<u32>,
-    seed: Cell<[u64; 2]>,
-}
-
 thread_local! {
-    static GENERATOR: Generator = {
-        let [a, b, _] = seeds();
-        Generator { prefix: Cell::new(next_prefix()), next: Cell::new(0), seed: Cell::new([a | 1, b]) }
-    };
+    /// Prefix and counter of the thread's next span id; no prefix yet where the counter is 0.
+    static NEXT_SPAN: Cell<u64> = const { Cell::new(0) };
+    /// State of the thread's generator of trace ids; zeros before it is seeded.
+    static SEED: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
 }
 
 /// Three words from the operating system's generator, by way of the keys `RandomState` draws.
@@ -177,6 +171,8 @@ fn seeds() -> [u64; 3] {
 
 /// The upper half of what a thread's span ids are made of: random for the process, one further for each thread, so that no two
 /// threads share it.
+#[cold]
+#[inline(never)]
 fn next_prefix() -> u64 {
     static PROCESS: OnceLock<u32> = OnceLock::new();
     static THREADS: AtomicU32 = AtomicU32::new(0);
@@ -192,41 +188,40 @@ const fn mix(mut word: u64) -> u64 {
 }
 
 /// Draws a span id nobody else in this process has; across processes a clash needs two equal 32-bit prefixes and counters.
+#[inline]
 pub(crate) fn next_span_id() -> SpanId {
-    GENERATOR
-        .try_with(|generator| {
-            loop {
-                let count = generator.next.get();
-                generator.next.set(count.wrapping_add(1));
-                if count == u32::MAX {
-                    generator.prefix.set(next_prefix());
-                }
-                // `mix` maps exactly one input to 0, the id that means "none".
-                let id = mix(generator.prefix.get() | u64::from(count));
-                if id != 0 {
-                    return SpanId(id);
-                }
-            }
-        })
-        // The thread is being torn down: its generator is gone, the operating system's is not.
-        .unwrap_or_else(|_| SpanId(seeds()[0] | 1))
+    NEXT_SPAN.with(|next| {
+        let mut word = next.get();
+        if word as u32 == 0 {
+            word = next_prefix() | 1;
+        }
+        next.set(word.wrapping_add(1));
+        // `mix` maps only 0 to 0, the id that means "none", and the counter is never 0 here.
+        SpanId(mix(word))
+    })
 }
 
 /// Draws a trace id.
+#[inline]
 pub(crate) fn next_trace_id() -> TraceId {
-    GENERATOR
-        .try_with(|generator| {
-            // xoroshiro128+: two words of state, period 2^128 - 1.
-            let [a, b] = generator.seed.get();
-            let sum = a.wrapping_add(b);
-            let c = a ^ b;
-            generator.seed.set([a.rotate_left(24) ^ c ^ (c << 16), c.rotate_left(37)]);
-            TraceId { high: mix(sum), low: mix(sum.rotate_left(32) ^ b) | 1 }
-        })
-        .unwrap_or_else(|_| {
-            let [a, b, _] = seeds();
-            TraceId { high: a, low: b | 1 }
-        })
+    SEED.with(|seed| {
+        let [mut a, mut b] = seed.get();
+        if a == 0 && b == 0 {
+            [a, b] = fresh_seed();
+        }
+        // xoroshiro128+: two words of state, period 2^128 - 1, and never two zeros after others.
+        let sum = a.wrapping_add(b);
+        let c = a ^ b;
+        seed.set([a.rotate_left(24) ^ c ^ (c << 16), c.rotate_left(37)]);
+        TraceId { high: mix(sum), low: mix(sum.rotate_left(32) ^ b) | 1 }
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn fresh_seed() -> [u64; 2] {
+    let [a, b, _] = seeds();
+    [a | 1, b]
 }
 
 /// Draws a random version 4 UUID, as sessions are named.

@@ -127,6 +127,11 @@ pub(crate) fn named(out: &mut Vec<u8>, name: &str, value: &dyn Value, policy: &P
     payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.rule_for(name));
 }
 
+/// The same for a name that lives forever, whose verdict is kept.
+pub(crate) fn named_static(out: &mut Vec<u8>, name: &'static str, value: &dyn Value, policy: &Policy) {
+    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of_static(name));
+}
+
 /// Writes a value that is a measure and no content, such as an exit code: the cap of the policy does not hold for it.
 pub(crate) fn fact(out: &mut Vec<u8>, value: &dyn Value, policy: &Policy) {
     payload(out, value, Capture::Full, policy, None);

@@ -25,6 +25,23 @@ impl ser::Error for Stop {
     }
 }
 
+impl<'w> Writer<'w> {
+    /// A struct that may be one of `serde_json`'s own, whose only value it stands for.
+    #[cold]
+    fn stand_in(&mut self, name: &'static str) -> Result<Compound<'_, 'w>, Stop> {
+        let stands_for_its_value = name == RAW_JSON || name == DIGITS;
+        match (stands_for_its_value, self.next) {
+            (true, Next::Whole) if name == DIGITS => Ok(Compound::only_value(self, Next::Digits)),
+            (true, Next::Whole) => Ok(Compound::only_value(self, Next::RawJson(Depth::Whole, Rewrite(raw::write)))),
+            (true, Next::Shape) => Ok(Compound::only_value(self, Next::RawJson(Depth::Shape, Rewrite(raw::write)))),
+            (true, Next::StateKeys) => {
+                Ok(Compound::only_value(self, Next::RawJson(Depth::StateKeys, Rewrite(raw::write))))
+            }
+            _ => Compound::begin(self, tag::MAP),
+        }
+    }
+}
+
 impl<'s, 'w> Serializer for &'s mut Writer<'w> {
     type Ok = ();
     type Error = Stop;
@@ -177,16 +194,8 @@ impl<'s, 'w> Serializer for &'s mut Writer<'w> {
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'s, 'w>, Stop> {
-        let stands_for_its_value = name == RAW_JSON || name == DIGITS;
-        match (stands_for_its_value, self.next) {
-            (true, Next::Whole) if name == DIGITS => Ok(Compound::only_value(self, Next::Digits)),
-            (true, Next::Whole) => Ok(Compound::only_value(self, Next::RawJson(Depth::Whole, Rewrite(raw::write)))),
-            (true, Next::Shape) => Ok(Compound::only_value(self, Next::RawJson(Depth::Shape, Rewrite(raw::write)))),
-            (true, Next::StateKeys) => {
-                Ok(Compound::only_value(self, Next::RawJson(Depth::StateKeys, Rewrite(raw::write))))
-            }
-            _ => Compound::begin(self, tag::MAP),
-        }
+        // No name in Rust begins so.
+        if name.as_bytes().first() == Some(&b'$') { self.stand_in(name) } else { Compound::begin(self, tag::MAP) }
     }
 
     fn serialize_struct_variant(

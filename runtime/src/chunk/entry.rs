@@ -111,7 +111,8 @@ impl NoteKind {
         matches!(self, Event | RunMetric | Attribute | Tag | RunParam | RunTag | Error)
     }
 
-    fn from_code(code: u64) -> Option<Self> {
+    /// The kind a head word names.
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
         Self::ALL.get((code as usize).checked_sub(1)?).copied()
     }
 }
@@ -133,8 +134,9 @@ fn head(kind: u64, aux: u64, words: usize) -> u64 {
     kind | (aux & 0xff_ffff) << 8 | (words as u64) << 32
 }
 
+/// Stores one value in each word.
 #[inline]
-fn put(words: &[AtomicU64], values: &[u64]) {
+pub(super) fn put(words: &[AtomicU64], values: &[u64]) {
     for (word, value) in words.iter().zip(values) {
         word.store(*value, Ordering::Relaxed);
     }
@@ -142,22 +144,21 @@ fn put(words: &[AtomicU64], values: &[u64]) {
 
 #[inline]
 pub(super) fn begin(
-    words: &[AtomicU64],
     site: u32,
     span: SpanId,
     parent: Option<SpanId>,
     trace: TraceId,
     start_unix_ns: u64,
-) {
+) -> [u64; BEGIN_WORDS] {
     let (high, low) = trace.halves();
     let parent = parent.map_or(0, SpanId::to_u64);
-    put(words, &[head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]);
+    [head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]
 }
 
 #[inline]
-pub(super) fn end(words: &[AtomicU64], span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+pub(super) fn end(span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) -> [u64; END_WORDS] {
     let aux = ending as u64 | u64::from(incomplete) << 8;
-    put(words, &[head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]);
+    [head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]
 }
 
 pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
@@ -173,29 +174,34 @@ pub(super) fn site(words: &[AtomicU64], number: u32, facts: &[u8]) {
 
 /// Packs `first` and `second`, one right after the other, into words.
 fn put_bytes(words: &[AtomicU64], first: &[u8], second: &[u8]) {
-    let mut words = words.iter();
-    let mut store = |bytes: [u8; 8]| {
-        if let Some(word) = words.next() {
-            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
-    };
-    let mut joint = [0u8; 8];
     let (whole, rest) = first.as_chunks::<8>();
-    whole.iter().for_each(|bytes| store(*bytes));
-    joint[..rest.len()].copy_from_slice(rest);
-    let mut second = second;
-    if !rest.is_empty() {
-        let (fits, later) = second.split_at(second.len().min(8 - rest.len()));
-        joint[rest.len()..rest.len() + fits.len()].copy_from_slice(fits);
-        store(joint);
-        second = later;
+    let words = put_whole(words, whole);
+    if rest.is_empty() {
+        return put_rest(words, second);
     }
-    let (whole, rest) = second.as_chunks::<8>();
-    whole.iter().for_each(|bytes| store(*bytes));
-    if !rest.is_empty() {
-        let mut last = [0u8; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        store(last);
+    let mut joint = [0u8; 8];
+    let (fits, later) = second.split_at(second.len().min(8 - rest.len()));
+    joint[..rest.len()].copy_from_slice(rest);
+    joint[rest.len()..rest.len() + fits.len()].copy_from_slice(fits);
+    put_rest(put_whole(words, &[joint]), later);
+}
+
+/// Stores whole words and returns the words after them.
+#[inline]
+fn put_whole<'w>(words: &'w [AtomicU64], whole: &[[u8; 8]]) -> &'w [AtomicU64] {
+    let (filled, after) = words.split_at(whole.len().min(words.len()));
+    for (word, bytes) in filled.iter().zip(whole) {
+        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+    }
+    after
+}
+
+fn put_rest(words: &[AtomicU64], bytes: &[u8]) {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let words = put_whole(words, whole);
+    if let (Some(word), false) = (words.first(), rest.is_empty()) {
+        let last = rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte));
+        word.store(last, Ordering::Relaxed);
     }
 }
 
@@ -297,8 +303,8 @@ mod tests {
     fn begin_and_end_read_back_as_written() {
         let (span, parent, trace) = (SpanId::from_u64(3), SpanId::from_u64(4), TraceId::from_halves(5, 6));
         let words = memory(BEGIN_WORDS + END_WORDS);
-        begin(&words[..BEGIN_WORDS], 9, span, Some(parent), trace, 11);
-        end(&words[BEGIN_WORDS..], span, 12, Ending::Cancelled, true);
+        put(&words[..BEGIN_WORDS], &begin(9, span, Some(parent), trace, 11));
+        put(&words[BEGIN_WORDS..], &end(span, 12, Ending::Cancelled, true));
         let mut scratch = Vec::new();
         let begun = Entry::Begin { site: 9, span, parent: Some(parent), trace, start_unix_ns: 11 };
         assert_eq!(read(&words, &mut scratch), Ok((begun, BEGIN_WORDS)));

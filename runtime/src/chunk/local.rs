@@ -3,43 +3,59 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::Chunks;
+use super::entry;
 use super::memory::{HEADER_WORDS, Memory};
 use super::sync::AtomicU64;
 use super::table::{Slot, Table, Urgency};
+use super::{Chunks, SMALL_WORDS};
 
-/// A thread's place in the chunk it holds. `memory` is set exactly while `slot` is.
-struct Local {
+/// A thread's place in the chunk it holds. Nothing in it needs to be dropped, so that reaching it is an addition and no question.
+struct Place {
     chunks: Cell<Option<&'static Chunks>>,
     slot: Cell<Option<&'static Slot>>,
-    memory: Cell<Option<&'static Memory>>,
-    at: Cell<usize>,
+    words: Cell<Option<&'static Words>>,
+    /// In 32 bits, so that an end computed from it is known not to overflow.
+    at: Cell<u32>,
 }
+
+/// All words of a chunk that a thread holds; in an array, so that their number need not be asked.
+type Words = [AtomicU64; SMALL_WORDS];
 
 thread_local! {
-    static LOCAL: Local = const {
-        Local { chunks: Cell::new(None), slot: Cell::new(None), memory: Cell::new(None), at: Cell::new(0) }
+    static PLACE: Place = const {
+        Place { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) }
     };
+    /// Touched by a thread that takes a chunk, so that it is sealed when the thread ends.
+    static SEALER: Sealer = const { Sealer };
 }
 
-impl Local {
-    /// Writes into the chunk at hand; false if it is another recorder's, full, or not there.
+struct Sealer;
+
+impl Drop for Sealer {
+    fn drop(&mut self) {
+        PLACE.with(Place::seal);
+    }
+}
+
+impl Place {
+    /// The next `length` words of the chunk at hand; `None` if it is another recorder's, full, or not there.
     #[inline]
-    fn write(&self, chunks: &'static Chunks, length: usize, fill: &impl Fn(&[AtomicU64])) -> bool {
-        let Some(memory) = self.memory.get() else { return false };
-        let at = self.at.get();
-        let Some(words) = memory.words().get(at..at + length) else { return false };
-        if !self.chunks.get().is_some_and(|held| ptr::eq(held, chunks)) {
-            return false;
-        }
-        fill(words);
-        memory.publish(at + length);
-        self.at.set(at + length);
-        true
+    fn room(&self, chunks: &'static Chunks, length: usize) -> Option<Room> {
+        let all = self.words.get()?;
+        let at = self.at.get() as usize;
+        let fits = length <= SMALL_WORDS && at + length <= SMALL_WORDS;
+        (fits && self.chunks.get().is_some_and(|held| ptr::eq(held, chunks))).then_some(Room { all, at, length })
+    }
+
+    #[inline]
+    fn publish(&self, room: Room) {
+        let end = room.at + room.length;
+        Memory::publish(room.all, end);
+        self.at.set(end as u32);
     }
 
     fn seal(&self) {
-        self.memory.set(None);
+        self.words.set(None);
         self.chunks.set(None);
         if let Some(slot) = self.slot.take() {
             slot.seal();
@@ -52,35 +68,83 @@ impl Local {
         let Some(slot) = chunks.take(&chunks.small, urgency) else { return false };
         self.chunks.set(Some(chunks));
         self.slot.set(Some(slot));
-        self.memory.set(slot.memory());
-        self.at.set(HEADER_WORDS);
+        self.words.set(slot.memory().and_then(|memory| memory.words().first_chunk()));
+        self.at.set(HEADER_WORDS as u32);
         true
     }
 }
 
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.seal();
+/// Words of a chunk that may be written and are not published.
+#[derive(Clone, Copy)]
+struct Room {
+    all: &'static Words,
+    at: usize,
+    length: usize,
+}
+
+impl Room {
+    #[inline]
+    fn words(self) -> &'static [AtomicU64] {
+        &self.all[self.at..self.at + self.length]
     }
 }
 
-/// Writes one entry of `length` words with `fill`; false if there was no room within the budget.
+/// Writes the words `entry` makes as one entry; false if there was no room within the budget.
 #[inline]
-pub(super) fn write(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: impl Fn(&[AtomicU64])) -> bool {
-    LOCAL.try_with(|local| local.write(chunks, length, &fill)).unwrap_or(false)
-        || write_slowly(chunks, length, urgency, &fill)
+pub(super) fn write<const N: usize>(
+    chunks: &'static Chunks,
+    urgency: Urgency,
+    entry: impl Fn() -> [u64; N] + Copy,
+) -> bool {
+    PLACE.with(|place| match place.room(chunks, N) {
+        Some(room) => {
+            entry::put(room.words(), &entry());
+            place.publish(room);
+            true
+        }
+        None => {
+            // A copy, so that the original needs no address and stays in registers.
+            let again = entry;
+            write_elsewhere(chunks, N, urgency, &move |words| entry::put(words, &again()))
+        }
+    })
+}
+
+/// Writes one entry of `length` words with `fill`; false if there was no room within the budget.
+pub(super) fn write_with(
+    chunks: &'static Chunks,
+    length: usize,
+    urgency: Urgency,
+    fill: impl Fn(&[AtomicU64]),
+) -> bool {
+    PLACE.with(|place| match place.room(chunks, length) {
+        Some(room) => {
+            fill(room.words());
+            place.publish(room);
+            true
+        }
+        None => write_elsewhere(chunks, length, urgency, &fill),
+    })
 }
 
 #[cold]
 #[inline(never)]
-fn write_slowly(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
+fn write_elsewhere(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
     if length > chunks.small.capacity() {
         return chunks.long.iter().any(|table| write_alone(chunks, table, length, urgency, fill));
     }
-    LOCAL
-        .try_with(|local| local.renew(chunks, urgency) && local.write(chunks, length, &fill))
-        // A thread whose locals are gone can still end its spans.
-        .unwrap_or_else(|_| write_alone(chunks, &chunks.small, length, urgency, fill))
+    // A thread whose locals are gone can still end its spans.
+    if SEALER.try_with(|_| ()).is_err() {
+        return write_alone(chunks, &chunks.small, length, urgency, fill);
+    }
+    PLACE.with(|place| {
+        let room = if place.renew(chunks, urgency) { place.room(chunks, length) } else { None };
+        room.inspect(|room| {
+            fill(room.words());
+            place.publish(*room);
+        })
+        .is_some()
+    })
 }
 
 /// Writes one entry into a chunk of its own.
@@ -97,7 +161,7 @@ fn write_alone(
     let Some(slot) = chunks.take(table, urgency) else { return false };
     if let Some(memory) = slot.memory() {
         fill(&memory.words()[HEADER_WORDS..HEADER_WORDS + length]);
-        memory.publish(HEADER_WORDS + length);
+        Memory::publish(memory.words(), HEADER_WORDS + length);
     }
     slot.seal();
     true
@@ -105,5 +169,5 @@ fn write_alone(
 
 /// Seals the calling thread's chunk.
 pub(super) fn release() {
-    let _ = LOCAL.try_with(Local::seal);
+    PLACE.with(Place::seal);
 }

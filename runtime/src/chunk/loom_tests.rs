@@ -18,7 +18,7 @@ fn write(table: &'static Table, values: [u64; 2]) -> bool {
     let memory = taken.slot.memory().expect("a taken slot has memory");
     for (offset, value) in values.into_iter().enumerate() {
         memory.words()[HEADER_WORDS + offset].store(value, Ordering::Relaxed);
-        memory.publish(HEADER_WORDS + offset + 1);
+        Memory::publish(memory.words(), HEADER_WORDS + offset + 1);
     }
     taken.slot.seal();
     true

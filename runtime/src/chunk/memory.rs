@@ -1,6 +1,6 @@
 //! The words of a chunk: heap memory, or a mapped file that outlives its process.
 //!
-//! This is the one module of the crate with unsafe code.
+//! With `clock/counter.rs`, this is all of the crate's unsafe code.
 
 use super::sync::{AtomicU64, Ordering};
 
@@ -78,10 +78,10 @@ impl Memory {
         words[MAGIC_WORD].store(MAGIC, Ordering::Release);
     }
 
-    /// Makes the words before `end` visible to the collector, and safe from the death of the process if mapped.
+    /// Makes the words of a chunk before `end` visible to the collector, and safe from the death of the process if mapped.
     #[inline]
-    pub(super) fn publish(&self, end: usize) {
-        self.words()[PUBLISHED_WORD].store(end as u64, Ordering::Release);
+    pub(super) fn publish(words: &[AtomicU64], end: usize) {
+        words[PUBLISHED_WORD].store(end as u64, Ordering::Release);
     }
 
     /// The published words from `from` on.

@@ -101,9 +101,8 @@ impl Chunks {
         trace: TraceId,
         start_unix_ns: u64,
     ) -> bool {
-        let written = local::write(self, entry::BEGIN_WORDS, Urgency::Droppable, |words| {
-            entry::begin(words, site, span, parent, trace, start_unix_ns);
-        });
+        let written =
+            local::write(self, Urgency::Droppable, move || entry::begin(site, span, parent, trace, start_unix_ns));
         if !written {
             self.count_dropped_span();
         }
@@ -119,19 +118,22 @@ impl Chunks {
     /// Writes the end of a span.
     #[inline]
     pub(crate) fn end(&'static self, span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) {
-        let written = local::write(self, entry::END_WORDS, Urgency::Closing, |words| {
-            entry::end(words, span, end_unix_ns, ending, incomplete);
-        });
+        let written = local::write(self, Urgency::Closing, move || entry::end(span, end_unix_ns, ending, incomplete));
         if !written {
-            self.counts.dropped_ends.fetch_add(1, Ordering::Relaxed);
+            self.count_dropped_end();
         }
+    }
+
+    #[cold]
+    fn count_dropped_end(&self) {
+        self.counts.dropped_ends.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes a note; a key beyond [`MAX_KEY_BYTES`] is cut, a body beyond [`MAX_BODY_BYTES`] drops the note.
     pub(crate) fn note(&'static self, span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
         let key = &key[..key.len().min(MAX_KEY_BYTES)];
         let length = entry::note_words(key.len(), body.len());
-        let written = local::write(self, length, Urgency::Droppable, |words| {
+        let written = local::write_with(self, length, Urgency::Droppable, |words| {
             entry::note(words, span, kind, time_unix_ns, key, body);
         });
         if !written {
@@ -142,7 +144,7 @@ impl Chunks {
     /// Writes the facts of a callsite; false if they could not be written and must be offered again.
     pub(crate) fn site(&'static self, number: u32, facts: &[u8]) -> bool {
         let length = entry::site_words(facts.len());
-        local::write(self, length, Urgency::Closing, |words| entry::site(words, number, facts))
+        local::write_with(self, length, Urgency::Closing, |words| entry::site(words, number, facts))
     }
 
     /// Seals the calling thread's chunk, so that the collector can recycle it.

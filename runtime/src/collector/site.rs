@@ -17,6 +17,8 @@ pub(super) struct Site {
     function: String,
     file: String,
     line: u32,
+    /// What is said of each of its spans, before what the call says: kind, key and body of notes.
+    pub(super) notes: Vec<(u8, String, Vec<u8>)>,
 }
 
 /// The declared span a function is tied to.

@@ -110,6 +110,9 @@ impl OpenSpan {
         };
         let site = self.site(sites).cloned();
         let mut draft = Draft { record, site, extra_inputs: Vec::new(), resumed: self.base.is_some() };
+        if let (None, Some(site)) = (&self.base, draft.site.clone()) {
+            site.notes.iter().for_each(|(kind, key, body)| draft.apply_standing(*kind, key, body));
+        }
         // A thread may go on in a chunk that is read before its former one.
         let mut notes: Vec<_> = self.notes.iter().collect();
         notes.sort_by_key(|note| note.time_unix_ns);
@@ -142,6 +145,13 @@ struct Draft {
 }
 
 impl Draft {
+    /// Applies a note that stands in the facts of the callsite.
+    fn apply_standing(&mut self, kind: u8, key: &str, body: &[u8]) {
+        if let Some(kind) = NoteKind::from_code(kind.into()) {
+            self.apply(&Note { kind, time_unix_ns: 0, key: key.to_owned(), body: body.to_owned() });
+        }
+    }
+
     fn apply(&mut self, note: &Note) {
         let (key, body) = (note.key.as_str(), note.body.as_slice());
         match note.kind {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::clock::Steering;
 use crate::contain;
 use crate::diagnostics::Diagnostics;
 
@@ -126,6 +127,7 @@ fn say_panic(diagnostics: &Diagnostics, payload: &(dyn Any + Send)) {
 
 fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) -> Closing {
     let mut speaker = Speaker::new(diagnostics);
+    let mut clock = Steering::start();
     let mut refused = None;
     loop {
         // The wait is on the thread's token and not on the inbox, so that a thread short of chunks can end it without a lock.
@@ -142,6 +144,7 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
                 inbox.try_recv().ok()
             }
         };
+        clock.adjust();
         refused = collector.cycle().err();
         let report = Report { tally: collector.tally(), refused: refused.clone(), is_late: false };
         speaker.look_at(&report);

@@ -302,6 +302,12 @@ impl<'r> Observed<'r> {
         self
     }
 
+    /// Whether this is a success with nothing to record.
+    #[inline]
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.failure.is_none() && self.value.is_none() && matches!(self.facts, FactsOf::None)
+    }
+
     fn captured(value: &'r dyn Value) -> Self {
         Self { value: Some(value), ..Self::NOTHING }
     }

@@ -19,9 +19,9 @@ impl Facts<'_> {
         }
     }
 
-    fn value(&self, kind: NoteKind, key: &str, value: &dyn Value) {
+    fn value(&self, kind: NoteKind, key: &'static str, value: &dyn Value) {
         if let Some(recorder) = self.span.recorder() {
-            self.span.note_with(kind, key, |out| capture::named(out, key, value, recorder.policy()));
+            self.span.note_with(kind, key, |out| capture::named_static(out, key, value, recorder.policy()));
         }
     }
 
@@ -101,12 +101,12 @@ impl Facts<'_> {
     }
 
     /// An input beside the captured parameters.
-    pub fn input(&self, key: &str, value: &dyn Value) {
+    pub fn input(&self, key: &'static str, value: &dyn Value) {
         self.content_value(NoteKind::Input, key, value);
     }
 
     /// An attribute.
-    pub fn attribute(&self, key: &str, value: &dyn Value) {
+    pub fn attribute(&self, key: &'static str, value: &dyn Value) {
         self.value(NoteKind::Attribute, key, value);
     }
 
@@ -116,7 +116,7 @@ impl Facts<'_> {
     }
 
     /// Writes a value that is content: not where a policy keeps content out.
-    fn content_value(&self, kind: NoteKind, key: &str, value: &dyn Value) {
+    fn content_value(&self, kind: NoteKind, key: &'static str, value: &dyn Value) {
         if self.span.recorder().is_some_and(|recorder| recorder.policy().cap >= Level::Preview) {
             self.value(kind, key, value);
         }

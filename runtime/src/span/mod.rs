@@ -19,6 +19,7 @@ pub use open::{OpenSpan, attribute};
 
 use std::any::Any;
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use serde::Serialize;
@@ -60,6 +61,19 @@ pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
 #[inline(never)]
 fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
+    match current.open() {
+        Some((recorder, trace, parent)) if site.kind != Kind::Scheduled => {
+            let id = begin(site, recorder, trace, Some(parent), values);
+            Span { recorder: Some(recorder), site, trace, id }
+        }
+        _ => start_outside(site, values),
+    }
+}
+
+/// Starts a span that has no recorded span above it.
+#[inline(never)]
+fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
+    let current = context::current();
     let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
     let Some(recorder) = current.recorder.or_else(recorder::installed) else { return span };
     let starts_trace = !current.trace.is_valid() || site.kind == Kind::Scheduled;
@@ -70,50 +84,58 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         span.trace = next_trace_id();
     }
     span.recorder = Some(recorder);
-    let sampled = if starts_trace { recorder.keeps(span.trace) } else { current.span.is_valid() };
-    if sampled {
-        let parent = Some(current.span).filter(|_| !starts_trace);
-        span.begin(recorder, parent, values);
-        if starts_trace && span.is_recorded() {
+    let kept = recorder.keeps(span.trace);
+    if starts_trace && kept {
+        span.id = begin(site, recorder, span.trace, None, values);
+        if span.is_recorded() {
             context::saw_trace(span.trace);
             span.note_session(recorder);
         }
-    } else if !starts_trace && recorder.keeps(span.trace) {
+    } else if kept {
         // The span it would be a child of found no room.
         recorder.chunks().count_dropped_span();
     }
     span
 }
 
-impl Span {
-    fn begin(&mut self, recorder: &'static Recorder, parent: Option<SpanId>, values: &[&dyn Value]) {
-        let number = self.site.number();
-        if !self.site.is_announced_to(recorder.number()) && !announce(self.site, number, recorder) {
-            recorder.chunks().count_dropped_span();
-            return;
-        }
-        let id = next_span_id();
-        if !recorder.chunks().begin(number, id, parent, self.trace, now_unix_ns()) {
-            return;
-        }
-        self.id = id;
-        let level = self.site.inputs.min(recorder.policy().cap);
-        if level > Level::None && (!values.is_empty() || self.site.kind == Kind::Node) {
-            self.note_with(NoteKind::Inputs, "", |out| {
-                capture::inputs(out, self.site.values, values, level, recorder.policy());
-                if out.len() > MAX_BODY_BYTES {
-                    out.clear();
-                    capture::inputs(out, self.site.values, values, Level::Preview, recorder.policy());
-                }
-            });
-        }
-        if matches!(self.site.kind, Kind::Workflow | Kind::Scheduled) && !self.site.workflow.is_empty() {
-            self.note_with(NoteKind::Tag, "workflow", |out| {
-                capture::text(out, self.site.workflow, MAX_TEXT_CHARS, recorder.policy());
-            });
-        }
+/// Writes the start of a span and what is captured of its inputs; an invalid id if there is no room.
+#[inline(always)]
+fn begin(
+    site: &'static Callsite,
+    recorder: &'static Recorder,
+    trace: TraceId,
+    parent: Option<SpanId>,
+    values: &[&dyn Value],
+) -> SpanId {
+    let number = site.number();
+    if !site.is_announced_to(recorder.number()) && !announce(site, number, recorder) {
+        recorder.chunks().count_dropped_span();
+        return Current::NONE.span;
     }
+    let id = next_span_id();
+    if !recorder.chunks().begin(number, id, parent, trace, now_unix_ns()) {
+        return Current::NONE.span;
+    }
+    if !values.is_empty() {
+        note_inputs(site, recorder, id, values);
+    }
+    id
+}
 
+fn note_inputs(site: &'static Callsite, recorder: &'static Recorder, id: SpanId, values: &[&dyn Value]) {
+    let level = site.inputs.min(recorder.policy().cap);
+    if level > Level::None {
+        write_note_with(Some(recorder), id, NoteKind::Inputs, "", |out| {
+            capture::inputs(out, site.values, values, level, recorder.policy());
+            if out.len() > MAX_BODY_BYTES {
+                out.clear();
+                capture::inputs(out, site.values, values, Level::Preview, recorder.policy());
+            }
+        });
+    }
+}
+
+impl Span {
     #[cold]
     fn note_session(&self, recorder: &Recorder) {
         if let Some(session) = context::session() {
@@ -164,11 +186,16 @@ impl Span {
     }
 
     /// Ends the span with what its call returned. A panic in the user's view of the value is recorded, the span is OK.
+    #[inline]
     pub(crate) fn finish<'r>(&mut self, observe: impl FnOnce() -> Observed<'r>) {
         let Some(recorder) = self.recorder() else { return };
-        let end = now_unix_ns();
-        let ending = self.observed(observe, |observed| self.note_observed(recorder, observed));
-        self.end(recorder, end, ending.unwrap_or(Ending::Ok), false);
+        let end = stamp();
+        let ending = contained(|| {
+            let observed = observe();
+            // Known where the type is, so that nothing is left of it for `()`.
+            if observed.says_nothing() { Ending::Ok } else { self.note_observed(recorder, &observed) }
+        });
+        self.end(recorder, end, ending.unwrap_or_else(|| self.observing_panicked()), false);
     }
 
     /// Ends the span of a stream that is exhausted.
@@ -186,12 +213,20 @@ impl Span {
     ) -> Option<R> {
         let seen = contained(|| take(&observe()));
         if seen.is_none() {
-            self.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
+            self.observing_panicked();
         }
         seen
     }
 
+    #[cold]
+    #[inline(never)]
+    fn observing_panicked(&self) -> Ending {
+        self.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
+        Ending::Ok
+    }
+
     /// Writes what was observed and says how the call ended.
+    #[inline(never)]
     fn note_observed(&self, recorder: &Recorder, observed: &Observed<'_>) -> Ending {
         self.note_facts(recorder, observed.facts);
         if let Some(value) = observed.value {
@@ -254,6 +289,14 @@ impl Span {
         exchanged
     }
 
+    /// Ends the span of a call that panicked, and lets the panic go on.
+    #[cold]
+    #[inline(never)]
+    fn rethrow(&mut self, payload: Box<dyn Any + Send>) -> ! {
+        self.finish_panicked(&*payload);
+        resume_unwind(payload)
+    }
+
     /// Ends the span of a call that panicked.
     #[cold]
     pub(crate) fn finish_panicked(&mut self, payload: &(dyn Any + Send)) {
@@ -272,6 +315,7 @@ impl Span {
         }
     }
 
+    #[inline(never)]
     fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
         recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
         self.id = Current::NONE.span;
@@ -291,6 +335,12 @@ impl Drop for Span {
             self.finish_cancelled(false);
         }
     }
+}
+
+/// The time, read out of line: `finish` stands in every annotated function.
+#[inline(never)]
+fn stamp() -> u64 {
+    now_unix_ns()
 }
 
 /// Longest text kept for names, sessions, users and messages, in characters.
@@ -342,6 +392,7 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         declared: Option<Declared<'a>>,
         file: &'a str,
         line: u32,
+        notes: Vec<(u8, &'a str, Vec<u8>)>,
     }
     #[derive(Serialize)]
     struct Declared<'a> {
@@ -360,6 +411,7 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         }),
         file: site.location.file(),
         line: site.location.line(),
+        notes: standing_notes(site, recorder),
     };
     let Ok(facts) = serde_json::to_vec(&facts) else { return false };
     let written = recorder.chunks().site(number, &facts);
@@ -369,9 +421,28 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
     written
 }
 
+/// What is to be said of every span of a callsite: kind, key and body of notes.
+fn standing_notes(site: &'static Callsite, recorder: &Recorder) -> Vec<(u8, &'static str, Vec<u8>)> {
+    let (policy, mut notes) = (recorder.policy(), Vec::new());
+    let level = site.inputs.min(policy.cap);
+    if site.values.is_empty() && site.kind == Kind::Node && level > Level::None {
+        let mut body = Vec::new();
+        capture::inputs(&mut body, &[], &[], level, policy);
+        notes.push((NoteKind::Inputs as u8, "", body));
+    }
+    if matches!(site.kind, Kind::Workflow | Kind::Scheduled) && !site.workflow.is_empty() {
+        let mut body = Vec::new();
+        capture::text(&mut body, site.workflow, MAX_TEXT_CHARS, policy);
+        notes.push((NoteKind::Tag as u8, "workflow", body));
+    }
+    notes
+}
+
 /// Runs a sync body in the context of its span and ends the span with what it returns.
 #[inline]
-pub fn call<R>(mut span: Span, body: impl FnOnce() -> R, observe: impl for<'r> FnOnce(&'r R) -> Observed<'r>) -> R {
+pub fn call<R>(span: Span, body: impl FnOnce() -> R, observe: impl for<'r> FnOnce(&'r R) -> Observed<'r>) -> R {
+    // Whatever way this is left, the span has ended by then or was none.
+    let mut span = ManuallyDrop::new(span);
     let Some(context) = span.context() else { return body() };
     let _entered = context::enter(context);
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -379,9 +450,6 @@ pub fn call<R>(mut span: Span, body: impl FnOnce() -> R, observe: impl for<'r> F
             span.finish(|| observe(&returned));
             returned
         }
-        Err(payload) => {
-            span.finish_panicked(&*payload);
-            resume_unwind(payload)
-        }
+        Err(payload) => span.rethrow(payload),
     }
 }
