@@ -464,3 +464,32 @@ fn every_span_made_is_kept_or_counted_whatever_happens_to_chunks_and_sink() {
     assert_eq!(spans.len() as u64 + losses.spans + losses.ends, 2 * THREADS * EACH, "{report:?}");
     assert_eq!((report.tally.malformed, report.tally.orphaned), (0, 0));
 }
+
+#[test]
+fn the_chunks_of_threads_that_are_gone_are_read_and_used_again_even_if_they_trace_to_their_last() {
+    /// Traces when its thread ends: before the thread's chunk is sealed, and after, as both orders occur.
+    struct Last(&'static Recorder);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            scope(self.0).run(|| traced(&CHILD, || ()));
+        }
+    }
+    thread_local! {
+        static BEFORE: std::cell::RefCell<Option<Last>> = const { std::cell::RefCell::new(None) };
+        static AFTER: std::cell::RefCell<Option<Last>> = const { std::cell::RefCell::new(None) };
+    }
+    let (recorder, kept) = (recorder(16, 2), Kept::default());
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    for _ in 0..1000 {
+        let gone = std::thread::spawn(move || {
+            BEFORE.set(Some(Last(recorder)));
+            scope(recorder).run(|| traced(&SITE, || ()));
+            AFTER.set(Some(Last(recorder)));
+        });
+        gone.join().expect("it ends");
+        (0..3).for_each(|_| collector.cycle().expect("it keeps"));
+    }
+    let finished = kept.finished();
+    assert_eq!((finished.len(), collector.tally().losses), (3000, Losses::default()));
+    assert!(finished.iter().all(|record| record.ending == Ending::Ok));
+}
