@@ -365,12 +365,87 @@ pub struct Batch {
     pub open: Vec<SpanRecord>,
     /// Facts of callsites whose announcements are about to leave the chunks: number and JSON.
     pub callsites: Vec<(u32, String)>,
+    /// What the process could not record since it started, if that has changed.
+    pub losses: Option<Losses>,
+    /// What there is of the process beside this batch.
+    pub remains: Remains,
+}
+
+/// What there is of a process beside a batch it hands on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remains {
+    /// It goes on: more comes.
+    #[default]
+    Process,
+    /// Its chunk files, which hold nothing that is not kept.
+    Chunks,
+    /// Nothing.
+    Nothing,
+}
+
+/// What could not be recorded, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Spans that were not recorded at all, because the chunks were full.
+    pub spans: u64,
+    /// Attributes, inputs, outputs and events left out of a recorded span, because the chunks were full.
+    pub values: u64,
+    /// Ends, because the chunks were full: these spans stay open until their process is gone.
+    pub ends: u64,
+    /// Values left out because open spans held too much.
+    pub crowded: u64,
+    /// Values and ends of spans nobody knows: said after the span had been collected, or begun on the heap of a process that was killed.
+    pub orphaned: u64,
+    /// Chunks with words that are no entry.
+    pub malformed: u64,
+    /// Heap chunks a killed process had not yet brought into the store.
+    pub heap_chunks_lost: u64,
+    /// Chunks that were taken from the heap because no mapped one was ready. No loss, unless the process is killed right then.
+    pub heap_chunks: u64,
+}
+
+impl Losses {
+    /// Every count with its name and what it is in words; those that are losses first.
+    pub fn by_cause(&self) -> [(&'static str, &'static str, u64); 8] {
+        [
+            ("spans", "spans dropped, the chunks were full", self.spans),
+            ("values", "values dropped, the chunks were full", self.values),
+            ("ends", "ends dropped, the chunks were full", self.ends),
+            ("crowded", "values dropped, open spans hold too much", self.crowded),
+            ("orphaned", "values or ends of unknown spans", self.orphaned),
+            ("malformed", "chunks with unreadable entries", self.malformed),
+            ("heap_chunks_lost", "heap chunks of killed processes, with what had not reached the store", self.heap_chunks_lost),
+            ("heap_chunks", "chunks on the heap, no mapped one was ready", self.heap_chunks),
+        ]
+    }
+
+    /// The causes of [`Losses::by_cause`] that are losses and happened.
+    pub fn happened(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.by_cause().into_iter().filter(|(name, _, count)| *count > 0 && *name != "heap_chunks")
+    }
+
+    /// A count, by the name [`Losses::by_cause`] gives it.
+    pub(crate) fn by_name(&mut self, name: &str) -> Option<&mut u64> {
+        Some(match name {
+            "spans" => &mut self.spans,
+            "values" => &mut self.values,
+            "ends" => &mut self.ends,
+            "crowded" => &mut self.crowded,
+            "orphaned" => &mut self.orphaned,
+            "malformed" => &mut self.malformed,
+            "heap_chunks_lost" => &mut self.heap_chunks_lost,
+            "heap_chunks" => &mut self.heap_chunks,
+            _ => return None,
+        })
+    }
 }
 
 impl Batch {
     /// Nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.finished.is_empty() && self.open.is_empty() && self.callsites.is_empty()
+        let holds_spans = !self.finished.is_empty() || !self.open.is_empty() || !self.callsites.is_empty();
+        !holds_spans && self.losses.is_none() && self.remains == Remains::Process
     }
 }
 

@@ -1,5 +1,6 @@
-//! Support of the tests: a real MLflow server, and servers that misbehave.
+//! Support of the tests: a real MLflow server, servers that misbehave, and programs that are killed.
 
+pub mod crash;
 pub mod faults;
 pub mod mlflow;
 mod python;

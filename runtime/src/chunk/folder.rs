@@ -1,8 +1,9 @@
 //! Chunk files and whose they are.
 //!
 //! ```text
-//! chunks/<process>/lease      held under an exclusive lock for as long as the process lives; says who it is, for people
-//! chunks/<process>/<n>.chunk  32 KiB, 256 KiB or 8 MiB, every block written before it is mapped
+//! chunks/<process>/lease            held under an exclusive lock for as long as the process lives; says who it is, for people
+//! chunks/<process>/counts           what could not be recorded
+//! chunks/<process>/<n>.<words>.chunk  chunks of so many words, one after the other, every block written before it is mapped
 //! ```
 //!
 //! A process is dead when its lease can be locked. Whoever locks it owns the folder: it reads the chunks, keeps what they hold,
@@ -12,15 +13,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Source;
+use super::counts;
 use super::entry::Entry;
 use super::memory::{HEADER_WORDS, MAGIC, Memory};
 use super::sync::AtomicU64;
+use crate::record::Losses;
 
 const LEASE: &str = "lease";
+const COUNTS: &str = "counts";
 const DESTINATION: &str = "destination ";
 /// Extension of a folder whose process is still making it.
 const UNNAMED: &str = "new";
@@ -29,24 +33,32 @@ const UNNAMED: &str = "new";
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    next: AtomicU32,
+    files: Mutex<Files>,
     /// Locked for as long as the folder is ours.
     _lease: File,
+}
+
+/// What has been made in the folder.
+#[derive(Debug, Default)]
+struct Files {
+    made: u32,
+    is_removed: bool,
 }
 
 impl Folder {
     /// Makes the folder `<root>/chunks/<process>` and takes its lease. Fails where the file system is not known to keep a mapped
     /// file's blocks, does not lock, or refuses.
     pub(crate) fn create(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
-        let path = root.join("chunks").join(format!("{process:016x}"));
+        let path = folder_of(root, process);
         // The folder gets the name others look for only when its lease is held: until then nobody takes it for abandoned.
         let unnamed = path.with_extension(UNNAMED);
         DirBuilder::new().recursive(true).mode(0o700).create(&unnamed)?;
         let lease = Self::named(&unnamed, &path, destination);
         if lease.is_err() {
+            empty_folder(&unnamed);
             remove_folder(&unnamed);
         }
-        Ok(Self { path, next: AtomicU32::new(0), _lease: lease? })
+        Ok(Self { path, files: Mutex::default(), _lease: lease? })
     }
 
     /// Takes the lease in `unnamed` and gives the folder its name.
@@ -62,17 +74,20 @@ impl Folder {
         Ok(lease)
     }
 
-    /// Makes a chunk file of so many words and maps it.
-    fn map(&self, words: usize) -> io::Result<Memory> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.path.join(format!("{number}.chunk"));
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a file for so many chunks of so many words and maps each.
+    fn map(&self, name: &str, words: usize, count: usize) -> io::Result<Vec<Memory>> {
+        let path = self.path.join(name);
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         let bytes = words * size_of::<u64>();
-        let made = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)
+        let made = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, (bytes * count) as u64)
             .map_err(io::Error::from)
             // Reserved blocks alone may still fail on their first write; written ones cannot.
-            .and_then(|()| file.write_all(&vec![0; bytes]))
-            .and_then(|()| Memory::mapped(&file));
+            .and_then(|()| file.write_all(&vec![0; bytes * count]))
+            .and_then(|()| (0..count).map(|n| Memory::mapped(&file, (n * bytes) as u64, words)).collect());
         if made.is_err() {
             drop(fs::remove_file(&path));
         }
@@ -81,22 +96,43 @@ impl Folder {
 }
 
 impl Source for Folder {
-    fn make(&self, words: usize) -> Option<Memory> {
-        self.map(words).ok()
+    fn make(&self, words: usize, count: usize) -> Vec<Memory> {
+        let mut files = self.files();
+        if files.is_removed {
+            return Vec::new();
+        }
+        files.made += 1;
+        let name = |words| format!("{}.{words}.chunk", files.made);
+        // Where there is no room for many there may be some for one.
+        self.map(&name(words), words, count).or_else(|_| self.map(&name(words), words, 1)).unwrap_or_default()
+    }
+
+    fn counts(&self) -> Option<Memory> {
+        self.map(COUNTS, counts::WORDS, 1).ok()?.pop()
     }
 
     fn remove(&self) {
+        self.files().is_removed = true;
+        empty_folder(&self.path);
         remove_folder(&self.path);
+    }
+
+    fn is_removed(&self) -> bool {
+        self.files().is_removed
     }
 }
 
-/// Removes a folder, its lease last: whoever dies meanwhile leaves a folder that the next one can still take over.
-fn remove_folder(path: &Path) {
+/// Removes everything in a folder but its lease.
+fn empty_folder(path: &Path) {
     for file in fs::read_dir(path).into_iter().flatten().flatten() {
         if file.file_name() != LEASE {
             drop(fs::remove_file(file.path()));
         }
     }
+}
+
+/// Removes an empty folder and its lease, in an order in which whoever dies meanwhile leaves what the next one can finish.
+fn remove_folder(path: &Path) {
     drop(fs::remove_file(path.join(LEASE)));
     drop(fs::remove_dir(path));
 }
@@ -118,6 +154,15 @@ fn keeps_blocks(path: &Path) -> io::Result<()> {
         io::ErrorKind::Unsupported,
         format!("file system {kind:#x} is not known to keep mapped blocks (ext4, xfs and tmpfs are)"),
     ))
+}
+
+/// Whether there is a folder of this process below `root`.
+pub(crate) fn has_folder(root: &Path, process: u64) -> bool {
+    folder_of(root, process).exists()
+}
+
+fn folder_of(root: &Path, process: u64) -> PathBuf {
+    root.join("chunks").join(format!("{process:016x}"))
 }
 
 /// The chunk folder of a process that is gone, locked for this one.
@@ -166,20 +211,47 @@ impl Abandoned {
         let Ok(files) = fs::read_dir(&self.path) else { return 0 };
         let chunks =
             files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "chunk"));
-        chunks.filter(|path| read_chunk(path, &mut take).is_none()).count()
+        chunks.map(|path| read_file(&path, &mut take)).sum()
     }
 
-    /// Removes the folder; everything in it is kept elsewhere.
+    /// What it had counted.
+    pub(crate) fn losses(&self) -> Losses {
+        let words = fs::read(self.path.join(COUNTS)).map(|bytes| words_of(&bytes)).unwrap_or_default();
+        counts::left_behind(&words)
+    }
+
+    /// Removes what is in the folder; everything in it is kept elsewhere. It stays ours.
+    pub(crate) fn empty(&self) {
+        empty_folder(&self.path);
+    }
+
+    /// Removes the emptied folder.
     pub(crate) fn remove(self) {
         remove_folder(&self.path);
     }
 }
 
-fn read_chunk(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
-    let bytes = fs::read(path).ok()?;
-    let words: Vec<_> = bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect();
+fn words_of(bytes: &[u8]) -> Vec<AtomicU64> {
+    bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect()
+}
+
+/// How many words each chunk of a file has, by its name.
+fn words_by_name(path: &Path) -> Option<usize> {
+    let words = path.file_stem()?.to_str()?.split_once('.')?.1;
+    words.parse().ok().filter(|words| *words > HEADER_WORDS)
+}
+
+/// Hands the entries of all chunks in a file to `take`; how many of them could not be read to their end.
+fn read_file(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> usize {
+    let Ok(bytes) = fs::read(path) else { return 1 };
+    let words = words_of(&bytes);
+    let chunks = words.chunks(words_by_name(path).unwrap_or(usize::MAX));
+    chunks.filter(|chunk| read_chunk(chunk, take).is_none()).count()
+}
+
+fn read_chunk(words: &[AtomicU64], take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
     let word = |at: usize| words.get(at).map(|word| word.load(super::sync::Ordering::Relaxed));
-    // A file whose process died while making it is all zeros: nothing was published in it.
+    // A chunk whose process died while making it is all zeros: nothing was published in it.
     if word(0) == Some(0) || words.is_empty() {
         return Some(());
     }
@@ -215,7 +287,7 @@ mod tests {
         let folder =
             Folder::create(root.path(), 7, Some("http://server")).expect("a folder on a file system that keeps blocks");
         let chunks = chunks();
-        chunks.stock(1, &folder);
+        chunks.take_from(&folder);
         write_span(chunks, 5, b"body");
         assert!(Abandoned::all(root.path()).is_empty(), "its process is alive");
 
@@ -228,7 +300,10 @@ mod tests {
         assert_eq!((heirs[0].process(), unread, entries.len()), (7, 0, 3), "{entries:?}");
         assert!(entries[1].contains("Attribute"));
         assert_eq!(heirs[0].destination().as_deref(), Some("http://server"));
-        heirs.into_iter().for_each(Abandoned::remove);
+        heirs.into_iter().for_each(|heir| {
+            heir.empty();
+            heir.remove();
+        });
         assert_eq!(fs::read_dir(root.path().join("chunks")).expect("the root stays").count(), 0);
     }
 
@@ -238,14 +313,17 @@ mod tests {
         let stop = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    Abandoned::all(root.path()).into_iter().for_each(Abandoned::remove);
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    for heir in Abandoned::all(root.path()) {
+                        heir.empty();
+                        heir.remove();
+                    }
                 }
             });
             let made: Vec<_> = (1..=500)
-                .map(|process| Folder::create(root.path(), process, None).and_then(|folder| folder.map(16)).err())
+                .map(|process| Folder::create(root.path(), process, None).and_then(|folder| folder.map("1.16.chunk", 16, 1)).err())
                 .collect();
-            stop.store(true, Ordering::Relaxed);
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert_eq!(made.iter().flatten().map(ToString::to_string).next(), None);
         });
     }
@@ -255,10 +333,10 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let folder = Folder::create(root.path(), 9, None).expect("a folder");
         let chunks = chunks();
-        chunks.stock(1, &folder);
+        chunks.take_from(&folder);
         write_span(chunks, 5, &[1; 100]);
         drop(folder);
-        let path = root.path().join("chunks/0000000000000009/0.chunk");
+        let path = root.path().join("chunks/0000000000000009/1.4096.chunk");
         let whole = fs::read(&path).expect("the chunk");
         for cut in [0, 7, 8, 60, 64, 70, 120, 300] {
             fs::write(&path, &whole[..cut]).expect("a cut copy");

@@ -32,10 +32,13 @@ impl Memory {
         memory
     }
 
-    /// A file of whole words whose blocks are all written, mapped shared.
+    /// Part of a file whose blocks are all written, mapped shared.
     #[cfg(feature = "store")]
-    pub(super) fn mapped(file: &std::fs::File) -> std::io::Result<Self> {
-        let map = memmap2::MmapOptions::new().map_raw(file)?;
+    pub(super) fn mapped(file: &std::fs::File, offset: u64, words: usize) -> std::io::Result<Self> {
+        let map = memmap2::MmapOptions::new().offset(offset).len(words * size_of::<AtomicU64>()).map_raw(file)?;
+        // Whoever writes first would otherwise pay for each page of it. Where the kernel cannot, that is so.
+        #[cfg(target_os = "linux")]
+        drop(map.advise(memmap2::Advice::PopulateWrite));
         let memory = Self { backing: Backing::Mapped(map) };
         memory.reset();
         Ok(memory)

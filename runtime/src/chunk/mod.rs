@@ -9,12 +9,17 @@
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
+//! | mapped chunks ready at least | 32, of 256 KiB 2, of 8 MiB none until one was needed; twice as many each time none was ready |
+//! | heap chunks beside mapped ones | at most a quarter as many |
 //!
-//! What is published in a mapped chunk survives the death of the process: see [`folder`].
+//! What is published in a mapped chunk survives the death of the process: see [`folder`]. They are made ahead of need by a thread of
+//! their own, [`keeper`], which waits for no store: what is ready must not run out because a disk or a database is slow.
 
+mod counts;
 mod entry;
 #[cfg(feature = "store")]
 pub(crate) mod folder;
+mod keeper;
 mod local;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -23,13 +28,15 @@ mod sync;
 mod table;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::Thread;
 
 use crate::id::{SpanId, TraceId};
-use crate::record::Ending;
+use crate::record::{Ending, Losses};
+
+use counts::{Count, Counts};
 
 pub(crate) use entry::{Entry, MAX_KEY_BYTES, Malformed, NoteKind};
+pub(crate) use keeper::keep;
 pub(crate) use table::Urgency;
 
 use memory::{HEADER_WORDS, Memory};
@@ -52,27 +59,8 @@ pub(crate) struct Chunks {
     /// For one long note each, the smaller ones first.
     long: [Table; 2],
     counts: Counts,
-    /// The collector's thread, woken when chunks run short.
-    collector: OnceLock<Thread>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    dropped_spans: AtomicU64,
-    dropped_notes: AtomicU64,
-    dropped_ends: AtomicU64,
-    heap_chunks: AtomicU64,
-}
-
-/// What the chunks could not take, since the start of the process, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Losses {
-    /// Spans that were not recorded at all.
-    pub spans: u64,
-    /// Attributes, inputs, outputs and events that were left out of a recorded span.
-    pub notes: u64,
-    /// Ends that were lost: these spans stay open until their process is gone.
-    pub ends: u64,
+    /// The thread to be woken when a chunk is taken.
+    watch: OnceLock<Thread>,
 }
 
 impl Chunks {
@@ -87,7 +75,7 @@ impl Chunks {
             small: Table::new(small, SMALL_WORDS),
             long: [Table::new(8 * large, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
             counts: Counts::default(),
-            collector: OnceLock::new(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -112,7 +100,7 @@ impl Chunks {
     /// Counts a span that is not recorded for want of room.
     #[cold]
     pub(crate) fn count_dropped_span(&self) {
-        self.counts.dropped_spans.fetch_add(1, Ordering::Relaxed);
+        self.counts.add(Count::Spans);
     }
 
     /// Writes the end of a span.
@@ -126,7 +114,7 @@ impl Chunks {
 
     #[cold]
     fn count_dropped_end(&self) {
-        self.counts.dropped_ends.fetch_add(1, Ordering::Relaxed);
+        self.counts.add(Count::Ends);
     }
 
     /// Writes a note; a key beyond [`MAX_KEY_BYTES`] is cut, a body beyond [`MAX_BODY_BYTES`] drops the note.
@@ -137,7 +125,7 @@ impl Chunks {
             entry::note(words, span, kind, time_unix_ns, key, body);
         });
         if !written {
-            self.counts.dropped_notes.fetch_add(1, Ordering::Relaxed);
+            self.counts.add(Count::Notes);
         }
     }
 
@@ -152,61 +140,101 @@ impl Chunks {
         local::release();
     }
 
-    /// What could not be taken so far.
+    /// What could not be taken so far, and chunks taken from the heap.
     pub(crate) fn losses(&self) -> Losses {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Losses {
-            spans: read(&self.counts.dropped_spans),
-            notes: read(&self.counts.dropped_notes),
-            ends: read(&self.counts.dropped_ends),
-        }
+        self.counts.losses()
     }
 
     /// Chunks that were taken from the heap because none was ready.
     pub(crate) fn heap_chunks(&self) -> u64 {
-        self.counts.heap_chunks.load(Ordering::Relaxed)
+        self.counts.losses().heap_chunks
     }
 
-    /// Names the thread to be woken when chunks run short.
-    pub(crate) fn wake_when_short(&self, collector: Thread) {
-        drop(self.collector.set(collector));
+    /// Names the thread to be woken when a chunk is taken; the first name holds.
+    pub(crate) fn wake_when_taken(&self, thread: Thread) {
+        drop(self.watch.set(thread));
+    }
+
+    /// Wakes it.
+    pub(crate) fn wake(&self) {
+        if let Some(thread) = self.watch.get() {
+            thread.unpark();
+        }
     }
 
     /// All slots, in an order that never changes.
     fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.small.slots().iter().chain(self.long.iter().flat_map(Table::slots))
+        self.small.slots().chain(self.long.iter().flat_map(Table::slots))
     }
 
     fn take(&self, table: &'static Table, urgency: Urgency) -> Option<&'static Slot> {
         let taken = table.take(urgency);
         if taken.as_ref().is_none_or(|taken| taken.from_heap) {
-            self.counts.heap_chunks.fetch_add(u64::from(taken.is_some()), Ordering::Relaxed);
+            self.count_heap_chunk(table, taken.is_some());
         }
-        if let Some(collector) = self.collector.get() {
-            collector.unpark();
-        }
+        self.wake();
         taken.map(|taken| taken.slot)
     }
 
-    /// Keeps `small` chunks from `source` ready, and of each longer size one, once one was needed. Called by the collector only.
-    pub(crate) fn stock(&self, small: usize, source: &dyn Source) {
-        while self.small.ready() < small && self.small.stock(|| source.make(self.small.words())) {}
-        for table in &self.long {
-            let wanted = table.slots().iter().any(|slot| slot.memory().is_some());
-            if wanted && table.ready() == 0 {
-                table.stock(|| source.make(table.words()));
-            }
+    #[cold]
+    fn count_heap_chunk(&self, table: &Table, taken: bool) {
+        if taken {
+            self.counts.add(Count::HeapChunks);
+            self.counts.add(Count::HeapChunksNow);
         }
+        if table.is_stocked() {
+            table.want_more();
+        }
+    }
+
+    /// From now on chunks come from `source`, ahead of need; the first are ready when this returns.
+    pub(crate) fn take_from(&self, source: &dyn Source) {
+        if let Some(memory) = source.counts() {
+            self.counts.keep_in(memory);
+        }
+        let [medium, large] = &self.long;
+        for (table, wanted) in [(&self.small, READY_AT_FIRST), (medium, 0), (large, 0)] {
+            table.set_stocked(wanted);
+            stock(table, source);
+        }
+        self.small.set_stocked(READY);
+        medium.set_stocked(READY_MEDIUM);
+    }
+
+    /// Makes the chunks that are to be ready and are not.
+    fn stock(&self, source: &dyn Source) {
+        std::iter::once(&self.small).chain(&self.long).for_each(|table| stock(table, source));
+    }
+}
+
+/// Chunks ready when tracing begins, made by the thread that starts it.
+const READY_AT_FIRST: usize = 16;
+/// Chunks kept ready: more than all threads of a program take while the next ones are made.
+const READY: usize = 32;
+const READY_MEDIUM: usize = 2;
+/// Made at once, so that no thread waits for its first chunk because many are made.
+const MADE_AT_ONCE: usize = 64;
+
+fn stock(table: &Table, source: &dyn Source) {
+    let lacking = table.lacking().min(MADE_AT_ONCE);
+    if lacking > 0 {
+        source.make(table.words(), lacking).into_iter().for_each(|memory| drop(table.stock(memory)));
     }
 }
 
 /// Where chunks come from ahead of need.
-pub(crate) trait Source: Send {
-    /// Memory of so many words; `None` if there is none to be had.
-    fn make(&self, words: usize) -> Option<Memory>;
+pub(crate) trait Source: Send + Sync {
+    /// So many pieces of memory of so many words; none if there is none to be had.
+    fn make(&self, words: usize, count: usize) -> Vec<Memory>;
+
+    /// Memory for what is counted.
+    fn counts(&self) -> Option<Memory>;
 
     /// Gives up all memory made: everything in it is kept elsewhere.
     fn remove(&self);
+
+    /// Whether it has been given up.
+    fn is_removed(&self) -> bool;
 }
 
 /// The collector's way through the chunks: what it has read of each.
@@ -260,6 +288,9 @@ impl Drain {
         for index in self.settled.drain(..) {
             let Some(slot) = self.chunks.slots().nth(index) else { continue };
             self.read[index] = HEADER_WORDS;
+            if slot.memory().is_some_and(|memory| !memory.is_mapped()) {
+                self.chunks.counts.take_away(Count::HeapChunksNow);
+            }
             slot.recycle();
         }
     }

@@ -9,8 +9,12 @@
 //! ```
 //!
 //! A slot keeps its memory for good, so that a reader never meets memory that is gone.
+//!
+//! Where memory is made ahead of need, heap memory is only for the case that a writer is faster than who makes it. It has slots of
+//! its own then, so that a thread never takes it while there is better.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::memory::{HEADER_WORDS, Memory};
 use super::sync::{AtomicU32, Ordering};
@@ -82,13 +86,19 @@ pub(crate) enum Urgency {
 #[derive(Debug)]
 pub(super) struct Table {
     slots: Box<[Slot]>,
+    /// Of heap memory, once the others are made ahead of need: for when none of those is ready.
+    spare: Box<[Slot]>,
+    is_stocked: AtomicBool,
+    /// How many chunks are to be ready.
+    wanted: AtomicUsize,
     words: usize,
 }
 
 impl Table {
     pub(super) fn new(slots: usize, words: usize) -> Self {
-        let slots = (0..slots).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
-        Self { slots, words }
+        let empty = |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
+        let (slots, spare) = (empty(slots), empty(slots.div_ceil(4)));
+        Self { slots, spare, is_stocked: AtomicBool::new(false), wanted: AtomicUsize::new(0), words }
     }
 
     /// Words for entries in one chunk.
@@ -100,51 +110,75 @@ impl Table {
         self.words
     }
 
-    pub(super) fn slots(&self) -> &[Slot] {
-        &self.slots
+    /// All slots, in an order that never changes.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().chain(&self.spare)
+    }
+
+    /// From now on chunks are made ahead of need, and so many are to be ready.
+    pub(super) fn set_stocked(&self, wanted: usize) {
+        self.wanted.store(wanted, Ordering::Relaxed);
+        self.is_stocked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether chunks are made ahead of need.
+    pub(super) fn is_stocked(&self) -> bool {
+        self.is_stocked.load(Ordering::Relaxed)
+    }
+
+    /// How many chunks are to be made now.
+    pub(super) fn lacking(&self) -> usize {
+        let count = |state| self.slots.iter().filter(|slot| slot.state.load(Ordering::Relaxed) == state).count();
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if count(READY) < wanted { wanted.min(count(EMPTY)) } else { 0 }
+    }
+
+    /// None was ready when one was needed: from now on twice as many are to be.
+    pub(super) fn want_more(&self) {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        self.wanted.store((2 * wanted).clamp(1, self.slots.len().max(1)), Ordering::Relaxed);
     }
 
     /// Takes a ready slot, else an empty one with fresh heap memory. `None` if the budget is used up: an eighth of the slots
     /// is kept for `Closing`.
     pub(super) fn take(&self, urgency: Urgency) -> Option<Taken<'_>> {
-        let reach = match urgency {
-            Urgency::Droppable => self.slots.len() - self.slots.len() / 8,
-            Urgency::Closing => self.slots.len(),
-        };
-        let slots = &self.slots[..reach];
-        if let Some(slot) = slots.iter().find(|slot| slot.claim(READY, TAKEN)) {
-            return Some(Taken { slot, from_heap: false });
+        if !self.is_stocked() {
+            let slots = within(&self.slots, urgency);
+            return take_ready(slots, false).or_else(|| self.fill(slots));
         }
+        let spare = within(&self.spare, urgency);
+        take_ready(within(&self.slots, urgency), false).or_else(|| take_ready(spare, true)).or_else(|| self.fill(spare))
+    }
+
+    fn fill<'t>(&self, slots: &'t [Slot]) -> Option<Taken<'t>> {
         let slot = slots.iter().find(|slot| slot.claim(EMPTY, FILLING))?;
         slot.memory.get_or_init(|| Memory::heap(self.words));
         slot.state.store(TAKEN, Ordering::Release);
         Some(Taken { slot, from_heap: true })
     }
 
-    /// Slots ready to be taken.
-    pub(super) fn ready(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.state.load(Ordering::Relaxed) == READY).count()
+    /// Puts memory made ahead of need into an empty slot; gives it back if there is none.
+    pub(super) fn stock(&self, memory: Memory) -> Result<(), Memory> {
+        let Some(slot) = self.slots.iter().find(|slot| slot.claim(EMPTY, FILLING)) else { return Err(memory) };
+        slot.memory.get_or_init(|| memory);
+        slot.state.store(READY, Ordering::Release);
+        Ok(())
     }
+}
 
-    /// Puts memory made ahead of need into an empty slot; false if there is none.
-    pub(super) fn stock(&self, make: impl FnOnce() -> Option<Memory>) -> bool {
-        let Some(slot) = self.slots.iter().find(|slot| slot.claim(EMPTY, FILLING)) else { return false };
-        match make() {
-            Some(memory) => {
-                slot.memory.get_or_init(|| memory);
-                slot.state.store(READY, Ordering::Release);
-                true
-            }
-            None => {
-                slot.state.store(EMPTY, Ordering::Release);
-                false
-            }
-        }
+fn within(slots: &[Slot], urgency: Urgency) -> &[Slot] {
+    match urgency {
+        Urgency::Droppable => &slots[..slots.len() - slots.len() / 8],
+        Urgency::Closing => slots,
     }
+}
+
+fn take_ready(slots: &[Slot], from_heap: bool) -> Option<Taken<'_>> {
+    slots.iter().find(|slot| slot.claim(READY, TAKEN)).map(|slot| Taken { slot, from_heap })
 }
 
 pub(super) struct Taken<'t> {
     pub(super) slot: &'t Slot,
-    /// No slot was ready: the caller made heap memory.
+    /// No slot made ahead of need was ready.
     pub(super) from_heap: bool,
 }

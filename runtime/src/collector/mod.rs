@@ -11,7 +11,6 @@
 //! | Number | Value |
 //! |---|---|
 //! | interval between cycles | 50 ms, shorter when chunks run short |
-//! | chunks kept ready | 2 |
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
@@ -25,12 +24,12 @@ mod thread;
 pub(crate) use assembly::Assembly;
 pub(crate) use thread::{Handle, Report};
 
-use crate::chunk::{Drain, Losses, Source};
-use crate::error::Error;
-use crate::record::{Batch, RecordSink};
-use crate::recorder::Recorder;
+use std::sync::Arc;
 
-const READY_CHUNKS: usize = 2;
+use crate::chunk::{Drain, Source};
+use crate::error::Error;
+use crate::record::{Batch, Losses, RecordSink, Remains};
+use crate::recorder::Recorder;
 
 /// Reads the chunks of one recorder and appends to one sink.
 pub(crate) struct Collector {
@@ -39,9 +38,11 @@ pub(crate) struct Collector {
     assembly: Assembly,
     sink: Box<dyn RecordSink>,
     /// Where chunks come from ahead of need; without it they come from the heap, when they are needed.
-    source: Option<Box<dyn Source>>,
+    source: Option<Arc<dyn Source>>,
     /// What the sink has not taken yet.
     backlog: Batch,
+    /// The losses the sink knows of.
+    told: Losses,
     stored: u64,
     malformed: u64,
 }
@@ -55,23 +56,17 @@ pub(crate) struct Tally {
     pub waiting: u64,
     /// Spans that have not ended.
     pub open: u64,
-    /// Notes and ends whose span is not known.
-    pub orphaned: u64,
-    /// Chunks that held words that are no entry.
-    pub malformed: u64,
-    /// What the chunks could not take.
+    /// What could not be recorded.
     pub losses: Losses,
-    /// Notes left out because open spans hold too much.
-    pub crowded: u64,
     /// Attributes of closed spans that are not as their declaration has them.
     pub stray: u64,
 }
 
 impl Collector {
     /// A collector for `recorder` that appends to `sink`. The first chunk of `source` is ready when this returns.
-    pub(crate) fn new(recorder: &'static Recorder, sink: Box<dyn RecordSink>, source: Option<Box<dyn Source>>) -> Self {
+    pub(crate) fn new(recorder: &'static Recorder, sink: Box<dyn RecordSink>, source: Option<Arc<dyn Source>>) -> Self {
         if let Some(source) = &source {
-            recorder.chunks().stock(1, &**source);
+            recorder.chunks().take_from(&**source);
         }
         Self {
             recorder,
@@ -80,6 +75,7 @@ impl Collector {
             sink,
             source,
             backlog: Batch::default(),
+            told: Losses::default(),
             stored: 0,
             malformed: 0,
         }
@@ -98,7 +94,6 @@ impl Collector {
         }
         self.append()?;
         self.drain.recycle();
-        self.restock();
         Ok(())
     }
 
@@ -108,18 +103,25 @@ impl Collector {
     }
 
     fn append(&mut self) -> Result<(), Error> {
+        let losses = self.losses();
+        self.backlog.losses = (losses != self.told).then_some(losses);
         if self.backlog.is_empty() {
             return Ok(());
         }
         self.sink.append(&self.backlog)?;
+        self.told = losses;
         self.stored += self.backlog.finished.len() as u64;
         self.backlog = Batch::default();
         Ok(())
     }
 
-    fn restock(&self) {
-        if let Some(source) = &self.source {
-            self.recorder.chunks().stock(READY_CHUNKS, &**source);
+    /// What could not be recorded so far.
+    fn losses(&self) -> Losses {
+        Losses {
+            crowded: self.assembly.crowded(),
+            orphaned: self.assembly.orphaned(),
+            malformed: self.malformed,
+            ..self.recorder.chunks().losses()
         }
     }
 
@@ -129,10 +131,7 @@ impl Collector {
             stored: self.stored,
             waiting: self.backlog.finished.len() as u64 + self.assembly.ended(),
             open: self.assembly.open(),
-            orphaned: self.assembly.orphaned(),
-            malformed: self.malformed,
-            losses: self.recorder.chunks().losses(),
-            crowded: self.assembly.crowded(),
+            losses: self.losses(),
             stray: self.assembly.stray(),
         }
     }
@@ -149,14 +148,20 @@ impl Collector {
         match self.source.take() {
             Some(source) => {
                 self.assembly.write_open(&mut self.backlog);
+                if is_empty {
+                    self.backlog.remains = Remains::Chunks;
+                }
                 self.append()?;
                 if is_empty {
                     source.remove();
                 }
+                // Who makes chunks goes too, or else keeps the lease for as long as the process lives: it may still end those spans.
+                self.recorder.chunks().wake();
                 Ok(())
             }
             None => {
                 self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
+                self.backlog.remains = Remains::Nothing;
                 self.append()
             }
         }

@@ -175,7 +175,7 @@ fn lengths_of_long_inputs(site: &'static Callsite) -> Vec<usize> {
     let kept = Kept::default();
     let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
     collector.cycle().expect("it takes everything");
-    assert_eq!(collector.tally().losses.notes, 0);
+    assert_eq!(collector.tally().losses.values, 0);
     let inputs = kept.finished()[0].inputs.as_ref().expect("they are captured").to_value();
     site.values.iter().map(|name| inputs[name].as_str().expect("a text").len()).collect()
 }
@@ -462,7 +462,7 @@ fn every_span_made_is_kept_or_counted_whatever_happens_to_chunks_and_sink() {
     assert_eq!(ids.len(), spans.len(), "no span is kept twice");
     assert_eq!(report.tally.open, losses.ends);
     assert_eq!(spans.len() as u64 + losses.spans + losses.ends, 2 * THREADS * EACH, "{report:?}");
-    assert_eq!((report.tally.malformed, report.tally.orphaned), (0, 0));
+    assert_eq!((report.tally.losses.malformed, report.tally.losses.orphaned), (0, 0));
 }
 
 #[test]

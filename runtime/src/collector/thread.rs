@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::chunk;
 use crate::clock::Steering;
 use crate::contain;
 use crate::diagnostics::Diagnostics;
@@ -61,6 +62,7 @@ impl Handle {
     ) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
         let chunks = collector.recorder.chunks();
+        let source = collector.source.clone();
         let thread = thread::Builder::new().name("spanwright-collector".into()).spawn(move || {
             let recorder = collector.recorder;
             // Not to be dropped by a panic: the lease it holds says that somebody may still write to the chunks.
@@ -78,7 +80,10 @@ impl Handle {
                 }
             }
         })?;
-        chunks.wake_when_short(thread.thread().clone());
+        match source {
+            Some(source) => chunk::keep(chunks, source, thread.thread().clone())?,
+            None => chunks.wake_when_taken(thread.thread().clone()),
+        }
         Ok(Self { commands, thread: Mutex::new(Some(thread)) })
     }
 
@@ -189,16 +194,10 @@ impl<'d> Speaker<'d> {
     }
 
     fn say_losses(&mut self, tally: &Tally) -> bool {
-        let causes = [
-            ("spans dropped, the chunks were full", tally.losses.spans, self.said.losses.spans),
-            ("values dropped, the chunks were full", tally.losses.notes, self.said.losses.notes),
-            ("ends dropped, the chunks were full", tally.losses.ends, self.said.losses.ends),
-            ("values dropped, open spans hold too much", tally.crowded, self.said.crowded),
-            ("values or ends of unknown spans", tally.orphaned, self.said.orphaned),
-            ("chunks with unreadable entries", tally.malformed, self.said.malformed),
-        ];
+        let said = self.said.losses.by_cause();
+        let is_new = |(name, _, now): &(&str, &str, u64)| said.iter().any(|(said, _, count)| said == name && now > count);
         let new: Vec<_> =
-            causes.iter().filter(|(_, now, said)| now > said).map(|(what, now, _)| format!("{now} {what}")).collect();
+            tally.losses.happened().filter(is_new).map(|(_, what, now)| format!("{now} {what}")).collect();
         self.said = *tally;
         if !new.is_empty() {
             self.diagnostics.say(format!("lost since start: {}", new.join("; ")));

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::chunk::folder::Abandoned;
+use crate::chunk::folder::{Abandoned, has_folder};
 use crate::collector::Assembly;
 use crate::config::{ChunkPlace, Config};
 use crate::error::Error;
+use crate::record::{Losses, Remains};
 use crate::store::{ProcessId, Store};
 
 /// What a recovery took over.
@@ -29,12 +30,18 @@ pub struct Recovered {
 pub fn recover(store: &Store, config: &Config) -> Recovered {
     let mut recovered = Recovered::default();
     let Some(root) = chunk_root(store, config) else { return recovered };
+    if store.folder().is_none() {
+        // What is safe in files would go with this process.
+        return recovered;
+    }
     for abandoned in Abandoned::all(&root) {
         match take_over(store, &abandoned, &mut recovered) {
             Ok(()) => abandoned.remove(),
             Err(error) => recovered.problems.push(error),
         }
     }
+    let forgotten = store.forget_settled(|process| !has_folder(&root, process.0));
+    recovered.problems.extend(forgotten.err());
     recovered
 }
 
@@ -47,16 +54,42 @@ pub(super) fn chunk_root(store: &Store, config: &Config) -> Option<PathBuf> {
     }
 }
 
+/// Each step leaves what the next one who tries can finish, whenever this process dies.
 fn take_over(store: &Store, abandoned: &Abandoned, recovered: &mut Recovered) -> Result<(), Error> {
     let process = ProcessId(abandoned.process());
-    let mut assembly = Assembly::default();
-    assembly.resume(store.callsites_of(process)?, store.open_spans_of(process)?);
-    let unread = abandoned.read(|entry| assembly.take(entry));
-    let batch = assembly.close_all();
-    store.append(&batch, process, abandoned.destination().as_deref())?;
+    if !store.is_settled(process)? {
+        bring_in(store, abandoned, process, recovered)?;
+    }
+    abandoned.empty();
     store.forget_process(process)?;
     recovered.processes += 1;
+    Ok(())
+}
+
+/// Brings what a process left into the store, and what it had lost into the counts there, as a whole and once.
+fn bring_in(
+    store: &Store,
+    abandoned: &Abandoned,
+    process: ProcessId,
+    recovered: &mut Recovered,
+) -> Result<(), Error> {
+    let mut assembly = Assembly::default();
+    assembly.resume(store.callsites_of(process)?, store.open_spans_of(process)?);
+    let unread = abandoned.read(|entry| assembly.take(entry)) as u64;
+    let (strangers, crowded) = (assembly.strangers(), assembly.crowded());
+    // The start of a span that is in the store already may have been in a chunk that was used again.
+    let orphaned = strangers.len() as u64 - store.count_known(&strangers)?;
+    let mut batch = assembly.close_all();
+    let known = store.losses_of(process)?;
+    batch.losses = Some(Losses {
+        crowded: known.crowded + crowded,
+        orphaned: known.orphaned + orphaned,
+        malformed: known.malformed + unread,
+        ..abandoned.losses()
+    });
+    batch.remains = Remains::Chunks;
+    store.append(&batch, process, abandoned.destination().as_deref())?;
     recovered.spans += batch.finished.len() as u64;
-    recovered.unread_chunks += unread as u64;
+    recovered.unread_chunks += unread;
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Tracing into the store, and from there to a server.
 
-#[cfg(feature = "mlflow")]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,10 +88,10 @@ impl Parts {
     }
 
     /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
-    fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Box<dyn Source>> {
+    fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Arc<dyn Source>> {
         let root = chunk_root(store, &self.config)?;
         let folder = Folder::create(&root, process.0, destination).ok()?;
-        Some(Box::new(folder))
+        Some(Arc::new(folder))
     }
 }
 

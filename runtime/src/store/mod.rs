@@ -38,7 +38,7 @@
 //! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |
 //! | `processes`, `open_spans`, `callsites` | what is left behind if a process dies now | process |
 //! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace | key |
-//! | `counters` | next sequence number, totals of evictions | name |
+//! | `counters` | next sequence number, totals of evictions and of losses, what a process has added to those | name |
 //!
 //! Write-ahead log, `synchronous = NORMAL`: a commit survives the death of the process, and of the machine once the log
 //! has been written back. A connection never writes the log back when it is closed, so that a shutdown is quick and a
@@ -46,6 +46,7 @@
 
 mod destination;
 mod folder;
+mod losses;
 mod queue;
 mod read;
 mod retention;
@@ -231,7 +232,7 @@ impl Store {
 }
 
 fn connect(database: &Path) -> Result<Connection> {
-    folder::open_private(database).map_err(|cause| unusable(database, cause))?;
+    folder::make_private(database).map_err(|cause| unusable(database, cause))?;
     let opening = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(database, flags)?;

@@ -9,7 +9,7 @@ use super::queue::facts_of;
 use super::row::{decode, ending_of};
 use super::{Backlog, Counts, Result, Store};
 use crate::id::TraceId;
-use crate::record::{Ending, SpanRecord};
+use crate::record::{Ending, Losses, SpanRecord};
 
 /// State of a trace, as MLflow knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -100,6 +100,8 @@ pub struct Statistics {
     pub open_spans: u64,
     /// Undelivered spans given up for space since the store was made.
     pub evicted: Counts,
+    /// What traced programs could not record since the store was made.
+    pub lost: Losses,
 }
 
 const SUMMARY: &str = "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
@@ -259,6 +261,7 @@ impl Store {
                     traces: one("SELECT value FROM counters WHERE name = 'evicted_traces'")?,
                     spans: one("SELECT value FROM counters WHERE name = 'evicted_spans'")?,
                 },
+                lost: super::losses::total(connection)?,
             })
         })
     }

@@ -6,9 +6,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::destination::{destination_number, redirect};
 use super::row::{decode, encode_into, span_key, stored_time};
-use super::{ProcessId, Result, Store};
+use super::{ProcessId, Result, Store, losses};
 use crate::id::TraceId;
-use crate::record::{Batch, SpanRecord};
+use crate::record::{Batch, Remains, SpanRecord};
 
 impl Store {
     /// Keeps the whole batch, or nothing of it.
@@ -40,7 +40,17 @@ impl Store {
             for (number, facts) in &batch.callsites {
                 keep.execute(params![process.0 as i64, number, facts])?;
             }
-            Ok(())
+            if let Some(losses) = &batch.losses {
+                losses::add(transaction, process, losses)?;
+            }
+            match batch.remains {
+                Remains::Process => Ok(()),
+                Remains::Chunks => {
+                    forget(transaction, process)?;
+                    losses::settle(transaction, process)
+                }
+                Remains::Nothing => forget(transaction, process),
+            }
         })
     }
 
@@ -102,16 +112,7 @@ impl Store {
     ///
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written.
     pub fn forget_process(&self, process: ProcessId) -> Result<()> {
-        self.write("forget a process in the store", |transaction| {
-            for sql in [
-                "DELETE FROM open_spans WHERE process = ?",
-                "DELETE FROM callsites WHERE process = ?",
-                "DELETE FROM processes WHERE process = ?",
-            ] {
-                transaction.prepare_cached(sql)?.execute([process.0 as i64])?;
-            }
-            Ok(())
-        })
+        self.write("forget a process in the store", |transaction| forget(transaction, process))
     }
 
     /// True for the first caller with this key, in whatever process; false for every other, until it is released.
@@ -164,6 +165,17 @@ impl Store {
             transaction.prepare_cached("INSERT OR REPLACE INTO ledger VALUES (?1, ?2)")?.execute([key, value]).map(drop)
         })
     }
+}
+
+fn forget(transaction: &Transaction<'_>, process: ProcessId) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM open_spans WHERE process = ?",
+        "DELETE FROM callsites WHERE process = ?",
+        "DELETE FROM processes WHERE process = ?",
+    ] {
+        transaction.prepare_cached(sql)?.execute([process.0 as i64])?;
+    }
+    losses::forget(transaction, process)
 }
 
 fn append_finished(traces: &mut Traces<'_>, finished: &[SpanRecord]) -> rusqlite::Result<()> {

@@ -1,0 +1,93 @@
+//! What a server must have after a round: every call that had returned, once, whole, in a whole tree, and nothing else.
+
+use std::collections::HashMap;
+
+use super::receiver::{Got, Key};
+use super::victim::{Load, Returned};
+
+/// What came of the spans of one round.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    /// Calls that had returned.
+    pub returned: u64,
+    /// Of those, calls the server does not have: each with the load it is of, its worker, and how many returned after it.
+    pub missing: Vec<(u64, u64, u64)>,
+    /// Spans the server has.
+    pub spans: u64,
+    /// Spans closed because their process was gone.
+    pub abandoned: u64,
+    /// What must not be.
+    pub complaints: Vec<String>,
+}
+
+/// Compares what the server has with what had returned.
+pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> Sum {
+    let mut sum = Sum { spans: spans.len() as u64, ..Sum::default() };
+    let mut calls: HashMap<(&str, (u64, u64, u64)), Vec<&Got>> = HashMap::new();
+    let mut roots: HashMap<&[u8], u64> = HashMap::new();
+    for ((trace, _), span) in spans {
+        calls.entry((span.name.as_str(), span.call)).or_default().push(span);
+        sum.abandoned += u64::from(span.is_abandoned);
+        if span.is_abandoned && !span.is_error {
+            sum.complaints.push(format!("{} {:?} is abandoned and no error", span.name, span.call));
+        }
+        match span.parent.as_slice() {
+            [] => *roots.entry(trace).or_default() += 1,
+            parent => {
+                let above = spans.get(&(trace.clone(), parent.to_vec()));
+                let is_of = |above: &Got| (above.call.0, above.call.1) == (span.call.0, span.call.1);
+                if !above.is_some_and(is_of) {
+                    sum.complaints.push(format!("{} {:?} has no span above it", span.name, span.call));
+                }
+            }
+        }
+    }
+    sum.complaints.extend(roots.values().filter(|roots| **roots != 1).map(|roots| format!("a trace with {roots} roots")));
+    for (load, returned) in victims {
+        for (worker, returned) in returned.iter().enumerate() {
+            for (name, returned) in [("step", returned.steps), ("flow", returned.workflows)] {
+                compare_calls(&calls, load, worker as u64, name, returned, &mut sum);
+            }
+        }
+    }
+    sum
+}
+
+fn compare_calls(
+    calls: &HashMap<(&str, (u64, u64, u64)), Vec<&Got>>,
+    load: &Load,
+    worker: u64,
+    name: &str,
+    returned: u64,
+    sum: &mut Sum,
+) {
+    sum.returned += returned;
+    for number in 0..returned {
+        match calls.get(&(name, (load.victim, worker, number))).map(Vec::as_slice) {
+            None => sum.missing.push((load.victim, worker, returned - number - 1)),
+            Some([span]) if span.is_abandoned => {
+                sum.complaints.push(format!("{name} {:?} had returned and is abandoned", span.call));
+            }
+            Some([span]) => {
+                let is_model_call =
+                    name == "step" && load.model_every > 0 && number % load.model_every == load.model_every - 1;
+                if is_model_call && span.input_bytes < load.prompt_bytes {
+                    sum.complaints.push(format!("{name} {:?} has lost its prompt", span.call));
+                }
+            }
+            Some(more) => sum.complaints.push(format!("{name} {:?} is there {} times", more[0].call, more.len())),
+        }
+    }
+    // One more may have returned, or begun, before the witness could say so.
+    let more: Vec<_> = calls
+        .iter()
+        .filter(|((of, (victim, of_worker, number)), _)| {
+            (*of, *victim, *of_worker) == (name, load.victim, worker) && *number >= returned
+        })
+        .collect();
+    for ((_, call), spans) in &more {
+        if call.2 > returned || spans.len() > 1 {
+            sum.complaints.push(format!("{name} {call:?} is there {} times, {returned} had returned", spans.len()));
+        }
+    }
+}
