@@ -2,5 +2,7 @@
 
 pub mod faults;
 pub mod mlflow;
+pub mod program;
 mod python;
 pub mod tls;
+pub mod tmpfs;
