@@ -4,5 +4,6 @@ pub mod faults;
 pub mod mlflow;
 pub mod program;
 mod python;
+pub mod receiver;
 pub mod tls;
 pub mod tmpfs;

@@ -6,7 +6,7 @@ use crate::chunk::folder::Abandoned;
 use crate::collector::Assembly;
 use crate::config::{ChunkPlace, Config};
 use crate::error::Error;
-use crate::store::{ProcessId, Store};
+use crate::store::{ProcessId, Salvaged, Store};
 
 /// What a recovery took over.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Recovered {
     pub spans: u64,
     /// Chunks that could not be read to their end.
     pub unread_chunks: u64,
+    /// What was read of damaged stores that had been put aside.
+    pub salvaged: Salvaged,
     /// Why something could not be taken over; it stays where it is for the next try.
     pub problems: Vec<Error>,
 }
@@ -28,6 +30,10 @@ pub struct Recovered {
 /// Any number of processes may call this at once: what one of them takes over, the others do not see.
 pub fn recover(store: &Store, config: &Config) -> Recovered {
     let mut recovered = Recovered::default();
+    match store.salvage() {
+        Ok(salvaged) => recovered.salvaged = salvaged,
+        Err(error) => recovered.problems.push(error),
+    }
     let Some(root) = chunk_root(store, config) else { return recovered };
     for abandoned in Abandoned::all(&root) {
         match take_over(store, &abandoned, &mut recovered) {

@@ -50,6 +50,21 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Makes an empty file for us alone, unless it is there.
+///
+/// A database is never opened here: closing any handle of a file ends all locks that this process holds on it by way of SQLite, and other
+/// programs would take the store for unused.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
 /// Keeps other processes from opening the store until dropped. `None` if one of them hangs in there, or if the file
 /// system has no locks: SQLite's own locks still hold.
 pub(super) fn lock_opening(folder: &Path) -> Option<File> {
@@ -79,6 +94,22 @@ pub(super) fn put_aside(folder: &Path, unix_s: u64) -> io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+/// Databases put aside, each with the file that marks it as read.
+pub(super) fn put_aside_files(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let is_aside = |name: &str| {
+        let mark = name.strip_prefix(DATABASE).and_then(|rest| rest.strip_prefix(".corrupt-"));
+        mark.is_some_and(|mark| mark.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && !mark.is_empty())
+    };
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let aside = files.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_aside));
+    aside.map(|path| (path.clone(), with_suffix(&path, ".read"))).collect()
+}
+
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    with_suffix(database, "-wal")
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
