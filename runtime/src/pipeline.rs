@@ -185,7 +185,8 @@ impl Parts {
         collector: Collector,
         first: impl FnOnce() + Send + 'static,
     ) -> Result<Running, Error> {
-        let collector = collector::Handle::spawn(collector, self.diagnostics.clone(), first).map_err(|error| {
+        let diagnostics = self.diagnostics;
+        let collector = collector::Handle::spawn(collector, diagnostics.clone(), first).map_err(|error| {
             recorder.stop();
             Error::because(Kind::Store, "start tracing: cannot start the collector's thread", error)
         })?;
@@ -193,6 +194,8 @@ impl Parts {
             recorder,
             collector,
             flush_timeout: self.config.flush_timeout.value,
+            #[cfg(feature = "store")]
+            diagnostics,
             #[cfg(feature = "store")]
             store: None,
             #[cfg(feature = "mlflow")]
@@ -207,6 +210,8 @@ struct Running {
     collector: collector::Handle,
     flush_timeout: Duration,
     config: Arc<Config>,
+    #[cfg(feature = "store")]
+    diagnostics: Diagnostics,
     #[cfg(feature = "store")]
     store: Option<Store>,
     #[cfg(feature = "mlflow")]
@@ -278,6 +283,8 @@ impl Guard {
         if let Some(exporter) = &running.exporter {
             exporter.shutdown(deadline);
         }
+        #[cfg(feature = "store")]
+        running.take_leave();
         report
     }
 
@@ -326,7 +333,7 @@ impl Running {
         let flushed = FlushReport {
             is_stored: report.is_kept(),
             stored: report.tally.stored,
-            lost: losses.spans + losses.ends,
+            lost: losses.spans + losses.ends + report.gone,
             stray_attributes: report.tally.stray,
             heap_chunks: self.recorder.chunks().heap_chunks(),
             is_delivered: true,

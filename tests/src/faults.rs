@@ -40,6 +40,12 @@ pub enum Act {
     Late(Duration, Box<Act>),
     /// Closes the connection without a word.
     Hang,
+    /// Breaks the connection off, so that the other side gets a reset.
+    Reset,
+    /// Announces an answer of this status, gives half of it, and closes.
+    Half(u16),
+    /// Gives an answer byte by byte, with so long a pause before each.
+    Drip(Duration, u16),
     /// Never answers.
     Swallow,
     /// Hands the request to a real server on this port, as it is given here, and its answer back.
@@ -143,7 +149,13 @@ fn serve(
             log.push(seen.clone());
             log.len() - 1
         };
-        if !act(script(&seen, before), stream, stop) {
+        let act = script(&seen, before);
+        if matches!(act, Act::Reset) {
+            // Closed with time zero to linger, a connection is reset.
+            let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+            return;
+        }
+        if !self::act(act, stream, stop) {
             break;
         }
     }
@@ -164,7 +176,18 @@ fn act(act: Act, mut stream: &TcpStream, stop: &AtomicBool) -> bool {
             std::thread::sleep(delay);
             self::act(*then, stream, stop)
         }
-        Act::Hang => false,
+        Act::Hang | Act::Reset => false,
+        Act::Half(status) => {
+            let _ = stream.write_all(format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 1000\r\n\r\nhalf").as_bytes());
+            false
+        }
+        Act::Drip(pause, status) => {
+            let reply = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 2\r\n\r\n{{}}");
+            reply.bytes().all(|byte| {
+                std::thread::sleep(pause);
+                stream.write_all(&[byte]).is_ok()
+            })
+        }
         Act::Swallow => {
             while !stop.load(Ordering::Acquire) {
                 std::thread::sleep(Duration::from_millis(20));

@@ -3,5 +3,8 @@
 pub mod crash;
 pub mod faults;
 pub mod mlflow;
+pub mod program;
 mod python;
+pub mod receiver;
 pub mod tls;
+pub mod tmpfs;

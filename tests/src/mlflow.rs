@@ -16,6 +16,8 @@ use crate::python::environment;
 const READ_BACK: &str = include_str!("read_back.py");
 /// A first start makes the schema; on a busy machine that has taken 20 s.
 const START_LIMIT: Duration = Duration::from_secs(120);
+/// Relative to the server's folder.
+const STORE: &str = "sqlite:///mlflow.db";
 /// Of the basic-auth app. It listens on loopback, for the length of a test.
 pub const ADMIN: (&str, &str) = ("admin", "loopback-password-1");
 
@@ -26,6 +28,7 @@ pub struct Server {
     port: u16,
     folder: Option<TempDir>,
     auth: bool,
+    store: &'static str,
     child: Mutex<Option<Child>>,
     reader: Mutex<Option<Reader>>,
 }
@@ -38,7 +41,8 @@ pub fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("SPANWRIGHT_TEST_MLFLOW_URI") {
         Ok(uri) => {
-            Server { uri, port: 0, folder: None, auth: false, child: Mutex::new(None), reader: Mutex::new(None) }
+            let (child, reader) = (Mutex::new(None), Mutex::new(None));
+            Server { uri, port: 0, folder: None, auth: false, store: STORE, child, reader }
         }
         Err(_) => {
             let server = Server::start();
@@ -59,11 +63,26 @@ impl Server {
         Self::start_with(true)
     }
 
+    /// Starts a server whose database it may read and not write.
+    pub fn start_read_only() -> Self {
+        let mut server = Self::start();
+        server.stop();
+        server.store = "sqlite:///file:mlflow.db?mode=ro&uri=true";
+        server.resume();
+        server
+    }
+
+    /// Lets it write its database from the next start on.
+    pub fn allow_writing(&mut self) {
+        self.store = STORE;
+    }
+
     fn start_with(auth: bool) -> Self {
         let port = free_port();
         let folder = TempDir::with_prefix("spanwright-mlflow-").expect("a folder for the server");
         let uri = format!("http://127.0.0.1:{port}");
-        let server = Self { uri, port, folder: Some(folder), auth, child: Mutex::new(None), reader: Mutex::new(None) };
+        let (child, reader) = (Mutex::new(None), Mutex::new(None));
+        let server = Self { uri, port, folder: Some(folder), auth, store: STORE, child, reader };
         server.resume();
         server
     }
@@ -102,7 +121,7 @@ impl Server {
         let log_file = File::options().create(true).append(true).open(&log).expect("the folder is writable");
         let mut command = Command::new(python);
         command.args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]);
-        command.args(["--port", &self.port.to_string(), "--backend-store-uri", "sqlite:///mlflow.db"]);
+        command.args(["--port", &self.port.to_string(), "--backend-store-uri", self.store]);
         if self.auth {
             command.args(["--app-name", "basic-auth"]);
         }
@@ -145,6 +164,14 @@ impl Server {
             }
             // The launcher is gone; a worker that outlived it goes now.
             signal_group(child.id(), "KILL");
+        }
+    }
+
+    /// Kills it in the middle of whatever it does; what it has committed stays.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            signal_group(child.id(), "KILL");
+            let _ = child.wait();
         }
     }
 
@@ -198,6 +225,16 @@ impl Server {
     /// Makes an experiment and deletes it again.
     pub fn delete_experiment(&self, experiment: &str) {
         self.ask("delete_experiment", &[experiment]);
+    }
+
+    /// Makes a user on a server with basic auth.
+    pub fn create_user(&self, name: &str, password: &str) {
+        self.ask("create_user", &[name, password]);
+    }
+
+    /// Allows a user of a server with basic auth so much of an experiment: `READ`, `EDIT`, …
+    pub fn permit(&self, experiment: &str, user: &str, permission: &str) {
+        self.ask("permit", &[experiment, user, permission]);
     }
 
     /// Waits until `look` finds something, up to 30 s.
@@ -276,6 +313,32 @@ sys.stdin.read()";
     let read = holder.stdout.take().expect("piped").read_exact(&mut said);
     assert!(read.is_ok() && &said == b"locked\n", "the database could not be locked");
     DatabaseLock(holder)
+}
+
+/// Looks into an SQLite database as any other program does, and closes it.
+///
+/// # Panics
+///
+/// If it cannot be read.
+pub fn look_into_database(database: &Path) {
+    query_database(database, "SELECT count(*) FROM sqlite_schema");
+}
+
+/// Runs one statement on an SQLite database, from a process of its own. Gives the first value of the first row.
+///
+/// # Panics
+///
+/// If it cannot be run.
+pub fn query_database(database: &Path, sql: &str) -> String {
+    const QUERY: &str = "import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+row = connection.execute(sys.argv[2]).fetchone()
+connection.close()
+print(row[0] if row else '')";
+    let mut command = Command::new(environment().join("bin/python"));
+    let output = command.args(["-c", QUERY]).arg(database).arg(sql).output().expect("python can be started");
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
 /// A process that holds the write lock of a database.

@@ -6,6 +6,7 @@ import sys
 import traceback
 
 import mlflow
+import mlflow.server
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -116,7 +117,19 @@ def delete_experiment(name):
     client.delete_experiment(experiment_id(name) or client.create_experiment(name))
 
 
-questions = {f.__name__: f for f in (trace, traces, runs, delete_experiment)}
+def create_user(name, password):
+    auth().create_user(name, password)
+
+
+def permit(experiment, user, permission):
+    auth().create_experiment_permission(experiment_id(experiment), user, permission)
+
+
+def auth():
+    return mlflow.server.get_app_client("basic-auth", mlflow.get_tracking_uri())
+
+
+questions = {f.__name__: f for f in (trace, traces, runs, delete_experiment, create_user, permit)}
 for line in sys.stdin:
     question, *words = json.loads(line)
     try:

@@ -1,6 +1,8 @@
-"""Makes a certificate authority with a server's and a client's certificate, and answers as MLflow's version page over TLS."""
+"""Makes a certificate authority with a server's and a client's certificate, and answers as MLflow's version page over TLS, or hands
+everything to the server on the port that is its last argument."""
 
 import datetime
+import http.client
 import http.server
 import ipaddress
 import pathlib
@@ -47,10 +49,26 @@ certificate("server", authority)
 certificate("client", authority)
 
 
+behind = int(sys.argv[3]) if len(sys.argv) > 3 else None
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if behind:
+            return self.do_POST()
         body = b"3.17.2"
         self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        further = http.client.HTTPConnection("127.0.0.1", behind)
+        further.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "host"})
+        reply = further.getresponse()
+        body = reply.read()
+        self.send_response(reply.status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::python::environment;
 
-/// Answers every GET with a version of MLflow. Stopped when dropped.
+/// Answers every GET with a version of MLflow, or hands everything to a server behind it. Stopped when dropped.
 #[derive(Debug)]
 pub struct TlsServer {
     child: Child,
@@ -23,10 +23,24 @@ impl TlsServer {
     ///
     /// If Python or its `cryptography` package is missing.
     pub fn start(demands_client_certificate: bool) -> Self {
+        Self::start_for(demands_client_certificate, None)
+    }
+
+    /// Starts one in front of the server on this port.
+    ///
+    /// # Panics
+    ///
+    /// If Python or its `cryptography` package is missing.
+    pub fn in_front_of(port: u16) -> Self {
+        Self::start_for(false, Some(port))
+    }
+
+    fn start_for(demands_client_certificate: bool, behind: Option<u16>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(environment().join("bin/python"));
         command.args(["-c", include_str!("tls.py")]).arg(folder.path());
         command.arg(if demands_client_certificate { "client" } else { "anybody" });
+        command.args(behind.map(|port| port.to_string()));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python can be started");
         let mut port = String::new();
         let read = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut port);

@@ -21,6 +21,7 @@ pub struct Line {
     pub config: Config,
     exporter: Option<Exporter>,
     said: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
 }
 
 /// A configuration for `uri` that reads no environment and no file of the machine.
@@ -53,7 +54,9 @@ impl Line {
 
     /// Without an exporter yet.
     pub fn idle(config: Config) -> Self {
-        Self { store: Store::in_memory().expect("a store"), config, exporter: None, said: Arc::default() }
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        Self { store, config, exporter: None, said: Arc::default(), _folder: folder }
     }
 
     pub fn start(&mut self) {

@@ -256,8 +256,15 @@ impl Drain {
         Self { chunks, read: vec![HEADER_WORDS; slots], done: Vec::new(), settled: Vec::new(), scratch: Vec::new() }
     }
 
-    /// Hands every entry published since the last sweep to `take`. Returns how many chunks held words that are no entry.
+    /// As [`Self::sweep_marked`].
+    #[cfg(test)]
     pub(crate) fn sweep(&mut self, mut take: impl FnMut(Entry<'_>)) -> usize {
+        self.sweep_marked(|entry, _| take(entry))
+    }
+
+    /// Hands every entry published since the last sweep to `take`, beside it whether it stands in a file, and so outlives the process.
+    /// Returns how many chunks held words that are no entry.
+    pub(crate) fn sweep_marked(&mut self, mut take: impl FnMut(Entry<'_>, bool)) -> usize {
         let slots = self.chunks.slots();
         let mut malformed = 0;
         std::mem::swap(&mut self.done, &mut self.settled);
@@ -267,7 +274,8 @@ impl Drain {
             let phase = slot.phase();
             let (Phase::Written | Phase::Sealed, Some(memory)) = (phase, slot.memory()) else { continue };
             let words = memory.published(*read);
-            malformed += usize::from(each_entry(words, &mut self.scratch, &mut take).is_err());
+            let lasts = memory.is_mapped();
+            malformed += usize::from(each_entry(words, &mut self.scratch, |entry| take(entry, lasts)).is_err());
             *read += words.len();
             if phase == Phase::Sealed {
                 self.done.push(index);

@@ -14,6 +14,7 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+mod fleeting;
 mod site;
 mod span;
 mod stray;
@@ -31,6 +32,8 @@ use crate::error::Error;
 use crate::record::{Batch, Losses, RecordSink, Remains};
 use crate::recorder::Recorder;
 
+use fleeting::Fleeting;
+
 /// Reads the chunks of one recorder and appends to one sink.
 pub(crate) struct Collector {
     recorder: &'static Recorder,
@@ -43,6 +46,7 @@ pub(crate) struct Collector {
     backlog: Batch,
     /// The losses the sink knows of.
     told: Losses,
+    fleeting: Fleeting,
     stored: u64,
     malformed: u64,
 }
@@ -76,6 +80,7 @@ impl Collector {
             source,
             backlog: Batch::default(),
             told: Losses::default(),
+            fleeting: Fleeting::default(),
             stored: 0,
             malformed: 0,
         }
@@ -99,7 +104,15 @@ impl Collector {
 
     fn sweep(&mut self) {
         self.assembly.start_sweep();
-        self.malformed += self.drain.sweep(|entry| self.assembly.take(entry)) as u64;
+        // Without files all of them go, and need not be told apart.
+        let has_files = self.source.is_some();
+        let malformed = self.drain.sweep_marked(|entry, lasts| {
+            if has_files && !lasts {
+                self.fleeting.note(&entry);
+            }
+            self.assembly.take(entry);
+        });
+        self.malformed += malformed as u64;
     }
 
     fn append(&mut self) -> Result<(), Error> {
@@ -111,6 +124,7 @@ impl Collector {
         self.sink.append(&self.backlog)?;
         self.told = losses;
         self.stored += self.backlog.finished.len() as u64;
+        self.fleeting.forget(&self.backlog);
         self.backlog = Batch::default();
         Ok(())
     }
@@ -143,27 +157,50 @@ impl Collector {
 
     /// Ends this collector. What is still open stays in the chunk files, for whoever finds them, and is written as it stands,
     /// because some of it may be on the heap. Without files, nobody will find it: it is closed as abandoned.
-    fn close(mut self) -> Result<(), Error> {
+    fn close(mut self) -> Result<(), Unkept> {
         let is_empty = self.assembly.is_empty();
-        match self.source.take() {
-            Some(source) => {
-                self.assembly.write_open(&mut self.backlog);
-                if is_empty {
-                    self.backlog.remains = Remains::Chunks;
-                }
-                self.append()?;
-                if is_empty {
+        let has_files = self.source.is_some();
+        if has_files {
+            self.assembly.write_open(&mut self.backlog);
+            if is_empty {
+                self.backlog.remains = Remains::Chunks;
+            }
+        } else {
+            self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
+            self.backlog.remains = Remains::Nothing;
+        }
+        match self.append() {
+            Ok(()) => {
+                // Not before all of it is kept.
+                if let Some(source) = self.source.take().filter(|_| is_empty) {
                     source.remove();
                 }
                 // Who makes chunks goes too, or else keeps the lease for as long as the process lives: it may still end those spans.
                 self.recorder.chunks().wake();
                 Ok(())
             }
-            None => {
-                self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
-                self.backlog.remains = Remains::Nothing;
-                self.append()
-            }
+            Err(error) => Err(self.unkept(error, has_files)),
         }
     }
+
+    /// What has become of spans that the sink does not take and never will.
+    fn unkept(&mut self, error: Error, has_files: bool) -> Unkept {
+        // While it refused, nothing was read.
+        self.sweep();
+        self.sweep();
+        let all = self.backlog.finished.len() as u64 + self.assembly.open() + self.assembly.ended();
+        let gone = if has_files { self.fleeting.count() } else { all };
+        Unkept { error, gone, in_files: all.saturating_sub(gone) }
+    }
+}
+
+/// Spans that are not with the sink when the collector ends.
+#[derive(Debug)]
+pub(crate) struct Unkept {
+    /// Why.
+    error: Error,
+    /// Spans that go with the process.
+    gone: u64,
+    /// Spans that the next process finds in chunk files.
+    in_files: u64,
 }

@@ -13,7 +13,7 @@ use crate::clock::Steering;
 use crate::contain;
 use crate::diagnostics::Diagnostics;
 
-use super::{Collector, Tally};
+use super::{Collector, Tally, Unkept};
 
 const INTERVAL: Duration = Duration::from_millis(50);
 /// How often a store that refuses is mentioned.
@@ -32,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) refused: Option<crate::error::Error>,
     /// The collector did not answer in time.
     pub(crate) is_late: bool,
+    /// Spans that were not stored and go with the process.
+    pub(crate) gone: u64,
 }
 
 impl Report {
@@ -116,9 +118,11 @@ type Closing = Option<(SyncSender<Report>, Report)>;
 fn close(collector: Collector, closing: Closing, diagnostics: &Diagnostics) {
     let closed = collector.close();
     let Some((answer, mut report)) = closing else { return };
-    if let (Err(error), None) = (closed, &report.refused) {
-        diagnostics.say(format!("cannot store the spans that are still open: {error:#}"));
+    if let Err(Unkept { error, gone, in_files }) = closed {
+        let files = if in_files > 0 { format!(", {in_files} stay in chunk files for the next process") } else { String::new() };
+        diagnostics.say(format!("{gone} spans are not stored and go with the process{files}: {error:#}"));
         report.refused = Some(error);
+        report.gone = gone;
     }
     drop(answer.try_send(report));
 }
@@ -151,7 +155,7 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
         };
         clock.adjust();
         refused = collector.cycle().err();
-        let report = Report { tally: collector.tally(), refused: refused.clone(), is_late: false };
+        let report = Report { tally: collector.tally(), refused: refused.clone(), ..Report::default() };
         speaker.look_at(&report);
         collector.take_remarks().iter().for_each(|remark| diagnostics.say(remark));
         match command {

@@ -132,7 +132,8 @@ impl Exporter {
         let delivery = if Instant::now() < deadline { self.flush(deadline) } else { self.delivery(None) };
         self.shared.stop();
         self.shared.wait_for_end(deadline.max(Instant::now()) + GRACE);
-        if delivery.pending > 0 && !self.shared.warned.swap(true, Ordering::AcqRel) {
+        // What stands in memory is counted by whoever ends the program.
+        if self.store.folder().is_some() && delivery.pending > 0 && !self.shared.warned.swap(true, Ordering::AcqRel) {
             self.diagnostics.say(format!(
                 "{} spans have not reached {} in time; they are kept in the store for the next process or `spanwright push`",
                 delivery.pending, self.destination

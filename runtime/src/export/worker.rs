@@ -180,9 +180,11 @@ impl Worker {
             self.say_once(format!("the exporter cannot use the store: {text}"));
         } else if !self.is_away {
             self.is_away = true;
-            self.diagnostics.say(format!(
-                "{text}; spans are kept in the store and sent when it answers, or later by `spanwright push`"
-            ));
+            let kept = match self.store.folder() {
+                Some(_) => "in the store and sent when it answers, or later by `spanwright push`",
+                None => "in memory and sent when it answers, or go with the process",
+            };
+            self.diagnostics.say(format!("{text}; spans are kept {kept}"));
         }
         self.shared.warned.store(true, Ordering::Release);
         text

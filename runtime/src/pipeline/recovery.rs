@@ -7,7 +7,7 @@ use crate::collector::Assembly;
 use crate::config::{ChunkPlace, Config};
 use crate::error::Error;
 use crate::record::{Losses, Remains};
-use crate::store::{ProcessId, Store};
+use crate::store::{ProcessId, Salvaged, Store};
 
 /// What a recovery took over.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Recovered {
     pub spans: u64,
     /// Chunks that could not be read to their end.
     pub unread_chunks: u64,
+    /// What was read of damaged stores that had been put aside.
+    pub salvaged: Salvaged,
     /// Why something could not be taken over; it stays where it is for the next try.
     pub problems: Vec<Error>,
 }
@@ -29,6 +31,10 @@ pub struct Recovered {
 /// Any number of processes may call this at once: what one of them takes over, the others do not see.
 pub fn recover(store: &Store, config: &Config) -> Recovered {
     let mut recovered = Recovered::default();
+    match store.salvage() {
+        Ok(salvaged) => recovered.salvaged = salvaged,
+        Err(error) => recovered.problems.push(error),
+    }
     let Some(root) = chunk_root(store, config) else { return recovered };
     if store.folder().is_none() {
         // What is safe in files would go with this process.

@@ -61,14 +61,15 @@ impl Parts {
 
     /// The configured store, or memory if it cannot be opened.
     fn open_store(&self) -> Result<Store, Error> {
-        let opened = match &self.config.store.value {
-            StorePlace::Off => Store::in_memory(),
-            StorePlace::At(folder) => Store::open(folder),
-            StorePlace::Nearest => Store::open(&store::locate(&self.config.working_folder)),
+        let folder = match &self.config.store.value {
+            StorePlace::Off => None,
+            StorePlace::At(folder) => Some(folder.clone()),
+            StorePlace::Nearest => Some(store::locate(&self.config.working_folder)),
         };
-        let store = opened.or_else(|error| {
-            self.diagnostics.say(format!("spans are kept in memory only, and go with the process: {error:#}"));
-            Store::in_memory()
+        let Some(folder) = folder else { return Store::in_memory() };
+        let store = Store::open(&folder).or_else(|error| {
+            self.diagnostics.say(format!("spans are kept in memory until the store can be used, or go with the process: {error:#}"));
+            Store::in_memory_until(&folder)
         })?;
         store.notices().iter().for_each(|notice| self.diagnostics.say(notice));
         Ok(store)
@@ -95,6 +96,24 @@ impl Parts {
     }
 }
 
+impl Running {
+    /// The last word on a store: what has happened to it, and what could be kept in memory only.
+    pub(super) fn take_leave(&self) {
+        let Some(store) = &self.store else { return };
+        let left = store.settle();
+        store.take_news().iter().for_each(|news| self.diagnostics.say(news));
+        #[cfg(feature = "mlflow")]
+        let delivers = self.exporter.is_some();
+        #[cfg(not(feature = "mlflow"))]
+        let delivers = false;
+        // Who wants them in memory and nowhere else knows.
+        let is_wanted = self.config.store.value == StorePlace::Off && !delivers;
+        if let (Ok(left @ 1..), false) = (left, is_wanted) {
+            self.diagnostics.say(format!("{left} spans were kept in memory only and go with the process"));
+        }
+    }
+}
+
 /// The sink of a program: the store, then a word to the exporter.
 #[derive(Clone)]
 struct Kept {
@@ -112,7 +131,9 @@ struct Kept {
 
 impl RecordSink for Kept {
     fn append(&mut self, batch: &Batch) -> Result<(), Error> {
-        self.store.append(batch, self.process, self.destination.as_deref())?;
+        let appended = self.store.append(batch, self.process, self.destination.as_deref());
+        self.store.take_news().iter().for_each(|news| self.diagnostics.say(news));
+        appended?;
         self.wake_exporter();
         self.remove_old();
         Ok(())
@@ -157,6 +178,14 @@ fn take_over(heir: &Kept, config: &Config) {
     if recovered.unread_chunks > 0 {
         let chunks = recovered.unread_chunks;
         heir.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+    }
+    let salvaged = recovered.salvaged;
+    if salvaged.files > 0 {
+        let lost = match salvaged.unreadable {
+            0 => String::new(),
+            unreadable => format!("; {unreadable} cannot be read any more"),
+        };
+        heir.diagnostics.say(format!("{} undelivered spans of a damaged store were taken over{lost}", salvaged.spans));
     }
     for problem in recovered.problems {
         heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));

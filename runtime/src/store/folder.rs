@@ -94,6 +94,22 @@ pub(super) fn put_aside(folder: &Path, unix_s: u64) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
+/// Databases put aside, each with the file that marks it as read.
+pub(super) fn put_aside_files(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let is_aside = |name: &str| {
+        let mark = name.strip_prefix(DATABASE).and_then(|rest| rest.strip_prefix(".corrupt-"));
+        mark.is_some_and(|mark| mark.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && !mark.is_empty())
+    };
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let aside = files.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_aside));
+    aside.map(|path| (path.clone(), with_suffix(&path, ".read"))).collect()
+}
+
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    with_suffix(database, "-wal")
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = path.as_os_str().to_owned();
     text.push(suffix);

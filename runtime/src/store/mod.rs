@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `store.db`, `-wal`, `-shm` | the database; the tables below |
 //! | `store.db.corrupt-<unix s>` | one that could not be read, put aside |
+//! | `store.db.corrupt-<unix s>.read` | locked while that is read, and not empty once what it had undelivered is in the store |
 //! | `open.lock` | locked for the moment of opening |
 //! | `export-<hash>.lock` | locked as long as somebody exports to the destination with that hash |
 //! | `.gitignore` | `*` |
@@ -47,16 +48,20 @@
 mod destination;
 mod folder;
 mod losses;
+mod held;
+mod log;
 mod queue;
 mod read;
 mod retention;
 mod row;
+mod salvage;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,11 +71,13 @@ use serde::Serialize;
 
 use crate::error::{Error, Kind};
 use crate::record::{Batch, RecordSink};
+use held::Held;
 
 pub use folder::locate;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
 pub use retention::{Evicted, Limits};
+pub use salvage::Salvaged;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -101,15 +108,27 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    connection: Arc<Mutex<Connection>>,
+    connection: Arc<Mutex<Held>>,
     place: Arc<Place>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Place {
     /// Folder and database; `None` in memory.
     on_disk: Option<(PathBuf, PathBuf)>,
     notices: Vec<String>,
+    /// Memory serves until the store on disk can be opened.
+    is_waiting: AtomicBool,
+    /// What has happened since, to be said.
+    news: Mutex<Vec<String>>,
+    /// Damaged files this process has put aside.
+    put_aside: AtomicU32,
+}
+
+impl Place {
+    fn tell(&self, line: String) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
 }
 
 /// Names one run of one process among those that share a store.
@@ -139,18 +158,20 @@ impl Store {
         let opening = folder::lock_opening(folder);
         let connection = match connect(&database) {
             Err(error) if is_damaged(&error) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-                let aside = folder::put_aside(folder, now).map_err(|cause| unusable(folder, cause))?;
-                notices.push(format!(
-                    "the store in {shown} was damaged ({error:#}): its file is now {}, a new one was started",
-                    aside.display()
-                ));
+                let aside = folder::put_aside(folder, unix_s()).map_err(|cause| unusable(folder, cause))?;
+                notices.push(held::damaged(folder, &format!("{error:#}"), &aside));
                 connect(&database)?
             }
             opened => opened?,
         };
+        if let Some(unread) = log::unread_transactions(&connection, &folder::log_of(&database)) {
+            notices.push(format!(
+                "the log of the store in {shown} was damaged: the last {unread} batches of spans stored there are lost; the disk may be failing"
+            ));
+        }
         drop(opening);
-        Ok(Self::new(connection, Place { on_disk: Some((folder.to_owned(), database)), notices }))
+        let held = Held::on_disk(connection, &database);
+        Ok(Self::new(held, Place { on_disk: Some((folder.to_owned(), database)), notices, ..Place::default() }))
     }
 
     /// Opens the store in `folder` if there is one; makes nothing.
@@ -171,11 +192,11 @@ impl Store {
         let mut connection = Connection::open_in_memory().during("open a store in memory")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection, "memory")?;
-        Ok(Self::new(connection, Place { on_disk: None, notices: Vec::new() }))
+        Ok(Self::new(Held::in_memory(connection), Place::default()))
     }
 
-    fn new(connection: Connection, place: Place) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)), place: Arc::new(place) }
+    fn new(held: Held, place: Place) -> Self {
+        Self { connection: Arc::new(Mutex::new(held)), place: Arc::new(place) }
     }
 
     /// A handle with a connection of its own on the same file. In memory: another handle on this connection.
@@ -184,22 +205,23 @@ impl Store {
     ///
     /// [`Error::is_store`] if the file is gone or cannot be opened.
     pub fn reopen(&self) -> Result<Self> {
-        match &self.place.on_disk {
+        match self.path() {
             None => Ok(self.clone()),
-            Some((_, database)) => {
-                Ok(Self { connection: Arc::new(Mutex::new(connect(database)?)), place: self.place.clone() })
+            Some(database) => {
+                let held = Held::on_disk(connect(database)?, database);
+                Ok(Self { connection: Arc::new(Mutex::new(held)), place: self.place.clone() })
             }
         }
     }
 
     /// The folder; `None` in memory.
     pub fn folder(&self) -> Option<&Path> {
-        self.place.on_disk.as_ref().map(|(folder, _)| folder.as_path())
+        self.on_disk().map(|(folder, _)| folder.as_path())
     }
 
     /// The database; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        self.place.on_disk.as_ref().map(|(_, database)| database.as_path())
+        self.on_disk().map(|(_, database)| database.as_path())
     }
 
     /// What has to be said about the opening, a line each: a damaged file put aside, a network file system.
@@ -207,31 +229,43 @@ impl Store {
         &self.place.notices
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    fn on_disk(&self) -> Option<&(PathBuf, PathBuf)> {
+        self.place.on_disk.as_ref().filter(|_| !self.place.is_waiting.load(Ordering::Acquire))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Held> {
         // A panic while the lock was held has rolled its transaction back: the connection is as good as before.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T>(&self, operation: &str, body: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        body(&self.connection()).during(operation)
+    fn read<T>(&self, operation: &str, mut body: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.attempt(operation, |connection| body(connection))
     }
 
     /// Runs `body` in one write transaction, undone if it fails.
-    fn write<T>(&self, operation: &str, body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut connection = self.connection();
-        let attempt = || {
+    fn write<T>(&self, operation: &str, mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.attempt(operation, |connection| {
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = body(&transaction)?;
             transaction.commit()?;
             Ok(done)
-        };
-        let result: rusqlite::Result<T> = attempt();
-        result.during(operation)
+        })
     }
 }
 
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 fn connect(database: &Path) -> Result<Connection> {
+    let mut connection = open_file(database)?;
+    schema::prepare(&mut connection, &database.display().to_string())?;
+    Ok(connection)
+}
+
+/// A connection to a file, whatever is in it.
+fn open_file(database: &Path) -> Result<Connection> {
     folder::make_private(database).map_err(|cause| unusable(database, cause))?;
     let opening = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -249,9 +283,7 @@ fn connect(database: &Path) -> Result<Connection> {
         Ok(connection)
     };
     let result: rusqlite::Result<Connection> = opening();
-    let mut connection = result.during("open the store")?;
-    schema::prepare(&mut connection, &database.display().to_string())?;
-    Ok(connection)
+    result.during("open the store")
 }
 
 /// Turns what SQLite says into what the reader can do about it.
@@ -263,8 +295,10 @@ impl<T> During<T> for rusqlite::Result<T> {
     fn during(self, operation: &str) -> Result<T> {
         self.map_err(|cause| {
             let advice = match cause.sqlite_error_code() {
-                Some(ErrorCode::DiskFull) => {
-                    ": the disk is full; make room, or move the store to another disk with SPANWRIGHT_STORE"
+                Some(_) if cause.sqlite_error().is_some_and(is_for_want_of_room) => DISK_FULL,
+                Some(ErrorCode::DiskFull) => DISK_FULL,
+                Some(ErrorCode::SystemIoFailure) => {
+                    ": the disk does not work or the file is gone; see to it, or move the store with SPANWRIGHT_STORE"
                 }
                 Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                     ": its file cannot be written; change its permissions, or move it with SPANWRIGHT_STORE"
@@ -280,6 +314,13 @@ impl<T> During<T> for rusqlite::Result<T> {
             Error::because(Kind::Store, format!("cannot {operation}{advice}"), cause)
         })
     }
+}
+
+const DISK_FULL: &str = ": the disk is full; make room, or move the store to another disk with SPANWRIGHT_STORE";
+
+/// The index of the log is a file of its own, with an error of its own.
+fn is_for_want_of_room(error: &rusqlite::ffi::Error) -> bool {
+    error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
 }
 
 #[cold]

@@ -84,6 +84,13 @@ pub struct Backlog {
     pub rejected: Counts,
 }
 
+impl Backlog {
+    /// Spans of which nobody else has a copy.
+    pub(super) fn kept_here(&self) -> u64 {
+        self.pending.spans + self.rejected.spans
+    }
+}
+
 /// The exclusive right to export to one destination, until dropped or until the process ends, however it ends.
 #[derive(Debug)]
 #[must_use = "the right to export ends when the lease is dropped"]

@@ -104,11 +104,11 @@ pub struct Statistics {
     pub lost: Losses,
 }
 
-const SUMMARY: &str = "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
+pub(super) const SUMMARY: &str = "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
     workflow, session, facts, uri, undelivered, rejected
     FROM traces LEFT JOIN destinations ON destinations.number = traces.destination";
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
+pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
     let ending: Option<String> = row.get(2)?;
     let facts = facts_of(row.get_ref(12)?.as_str_or_null()?);
     Ok(TraceSummary {
@@ -245,12 +245,12 @@ impl Store {
                 spans: one("SELECT coalesce(sum(spans), 0) FROM traces")?,
             };
             Ok(Statistics {
-                path,
+                path: path.clone(),
                 bytes: used_bytes(connection)?,
                 bytes_on_disk,
                 stored,
                 delivered_spans: one("SELECT coalesce(sum(spans - undelivered - rejected), 0) FROM traces")?,
-                backlog,
+                backlog: backlog.clone(),
                 oldest_undelivered_unix_ns: connection.query_row(
                     "SELECT min(start_unix_ns) FROM traces WHERE undelivered > 0",
                     [],

@@ -143,6 +143,6 @@ fn upgrade(connection: &mut Connection, place: &str) -> Result<()> {
     step.commit().during("prepare the store")
 }
 
-fn version(connection: &Connection) -> Result<i64> {
+pub(super) fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).during("read the version of the store")
 }
