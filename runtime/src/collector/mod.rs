@@ -22,6 +22,7 @@ mod tests;
 mod thread;
 
 pub(crate) use assembly::Assembly;
+pub use thread::INTERVAL;
 pub(crate) use thread::{Handle, Report};
 
 use std::sync::Arc;
@@ -146,7 +147,7 @@ impl Collector {
     fn close(mut self) -> Result<(), Error> {
         let is_empty = self.assembly.is_empty();
         match self.source.take() {
-            Some(source) => {
+            Some(source) if source.makes_chunks() => {
                 self.assembly.write_open(&mut self.backlog);
                 if is_empty {
                     self.backlog.remains = Remains::Chunks;
@@ -159,10 +160,14 @@ impl Collector {
                 self.recorder.chunks().wake();
                 Ok(())
             }
-            None => {
+            lease => {
                 self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
                 self.backlog.remains = Remains::Nothing;
-                self.append()
+                self.append()?;
+                if let Some(lease) = lease {
+                    lease.remove();
+                }
+                Ok(())
             }
         }
     }
