@@ -68,6 +68,7 @@ pub mod __private;
 
 pub use callsite::Capture as CaptureLevel;
 pub use capture::{Rules, Secret};
+pub use collector::INTERVAL as COLLECTOR_INTERVAL;
 pub use context::{Context, ContextGuard, traceparent};
 pub use contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use diagnostics::Diagnostics;

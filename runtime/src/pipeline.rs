@@ -92,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// What finished spans outlive: the process, or a loss of power as well. The latter makes each workflow wait for the disk.
+    #[cfg(feature = "store")]
+    pub fn durability(mut self, durability: crate::config::Durability) -> Self {
+        self.overrides.durability = Some(durability);
+        self
+    }
+
     /// Takes each diagnostic instead of standard error.
     pub fn diagnostics(mut self, receiver: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.diagnostics = Some(Diagnostics::to(receiver));
@@ -325,7 +332,26 @@ fn after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or(now + YEAR)
 }
 
+/// The longest time the end of a workflow waits for the disk.
+#[cfg(feature = "store")]
+const ROOT_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Running {
+    /// The end of a root returns only when everything that had ended by then is in the store.
+    #[cfg(feature = "store")]
+    fn store_at_root_ends(&self, diagnostics: &Diagnostics) {
+        let (flush, diagnostics) = (self.collector.flusher(), diagnostics.clone());
+        let said = std::sync::atomic::AtomicBool::new(false);
+        self.recorder.before_a_root_returns(move || {
+            let report = flush(after(ROOT_PATIENCE)).unwrap_or_else(Report::late);
+            if report.is_kept() || said.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                return;
+            }
+            let why = report.refused.map_or_else(|| format!("not within {ROOT_PATIENCE:?}"), |error| format!("{error:#}"));
+            diagnostics.say(format!("a workflow has returned before its spans were safe from a loss of power: {why}"));
+        });
+    }
+
     /// Waits for what `report` says is stored to be delivered too.
     fn deliver(&self, report: Option<Report>, deadline: Instant) -> FlushReport {
         let report = report.unwrap_or_else(Report::late);

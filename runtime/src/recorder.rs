@@ -3,6 +3,9 @@
 //! A program has one recorder, put in place by `init`; each scoped test has its own. A span keeps to the recorder of its trace,
 //! wherever its task or thread runs.
 
+mod roots;
+
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -10,7 +13,8 @@ use crate::capture::Policy;
 use crate::chunk::Chunks;
 use crate::config::{Config, Overrides};
 use crate::diagnostics::Diagnostics;
-use crate::id::TraceId;
+use roots::Roots;
+use crate::id::{SpanId, TraceId};
 
 /// Chunks and the policy of filling them. Recorders are never freed: spans of any thread may still point at one.
 #[derive(Debug)]
@@ -21,6 +25,28 @@ pub(crate) struct Recorder {
     /// A trace is kept if the lower half of its id is below or at this.
     keep_up_to: u64,
     accepting: AtomicBool,
+    at_root_end: OnceLock<RootEnd>,
+}
+
+/// What is done before the end of a root returns.
+struct RootEnd {
+    roots: Roots,
+    act: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for RootEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootEnd").field("roots", &self.roots).finish_non_exhaustive()
+    }
+}
+
+impl RootEnd {
+    #[cold]
+    fn look_at(&self, span: SpanId) {
+        if self.roots.take(span.to_u64()) {
+            (self.act)();
+        }
+    }
 }
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -38,6 +64,7 @@ impl Recorder {
             policy,
             keep_up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 },
             accepting: AtomicBool::new(true),
+            at_root_end: OnceLock::new(),
         }))
     }
 
@@ -72,6 +99,28 @@ impl Recorder {
     #[inline]
     pub(crate) fn is_accepting(&self) -> bool {
         self.accepting.load(Ordering::Relaxed)
+    }
+
+    /// From now on `act` is run before the end of a root returns to the program.
+    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
+    pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
+        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: Box::new(act) });
+    }
+
+    /// A root has begun.
+    #[inline]
+    pub(crate) fn began_root(&self, span: SpanId) {
+        if let Some(at_root_end) = self.at_root_end.get() {
+            at_root_end.roots.add(span.to_u64());
+        }
+    }
+
+    /// A span has ended: written, and not yet returned to the program.
+    #[inline]
+    pub(crate) fn ended(&self, span: SpanId) {
+        if let Some(at_root_end) = self.at_root_end.get() {
+            at_root_end.look_at(span);
+        }
     }
 
     /// Whether the trace is kept.

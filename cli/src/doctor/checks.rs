@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use spanwright::COLLECTOR_INTERVAL;
 use spanwright::config::{Destination, Experiment, StorePlace};
 use spanwright::export::Client;
 use spanwright::store::{Statistics, Store};
 
-use super::Check;
+use super::{Check, Status};
 use crate::place::Place;
 use crate::text;
 
@@ -94,15 +95,43 @@ fn stored(store: &Store) -> (Vec<Check>, Option<Statistics>) {
             "deliver more often, or raise SPANWRIGHT_STORE_MAX_BYTES",
         ));
     }
+    checks.extend(lost(&statistics));
     (checks, Some(statistics))
+}
+
+/// What could not be recorded since the store was made, by cause.
+fn lost(statistics: &Statistics) -> Vec<Check> {
+    let remedy = |cause: &str| match cause {
+        "spans" | "values" | "ends" => {
+            "the store could not keep up: put it on a faster disk, or keep fewer traces with MLFLOW_TRACE_SAMPLING_RATIO"
+        }
+        "crowded" => "end spans sooner, or capture less with SPANWRIGHT_CAPTURE",
+        "orphaned" => "say what there is to say of a span before it ends",
+        "malformed" => "see that nothing else writes to the chunk files",
+        _ => "programs were faster than chunk files are made: put SPANWRIGHT_CHUNKS on a faster disk",
+    };
+    let check = |(cause, what, count): (&str, &str, u64)| Check::warning("lost", format!("{count} {what}"), remedy(cause));
+    let mut checks: Vec<_> = statistics.lost.happened().map(check).collect();
+    let heap = statistics.lost.heap_chunks;
+    if heap > 0 {
+        let detail = format!(
+            "{heap} times no chunk file was ready and the heap served, from which a kill takes the last {} ms",
+            COLLECTOR_INTERVAL.as_millis()
+        );
+        checks.push(Check::ok("heap", detail));
+    }
+    checks
 }
 
 /// Whether a program traced here would have its spans in files until they are in the store.
 fn chunks(place: &Place, folder: &Path) -> Check {
-    const NAME: &str = "chunks";
-    const LOSS: &str = "what has not reached the store goes with a program that is killed";
+    const NAME: &str = CHUNKS;
+    let loss = format!(
+        "what ended in the last {} ms, the collector's interval, goes with a program that is killed",
+        COLLECTOR_INTERVAL.as_millis()
+    );
     let Some(chunks) = place.chunks(folder) else {
-        return Check::warning(NAME, format!("SPANWRIGHT_CHUNKS=heap: {LOSS}"), "unset it to keep them in files");
+        return Check::warning(NAME, format!("SPANWRIGHT_CHUNKS=heap: {loss}"), "unset it to keep them in files");
     };
     let tracing = place.traced(folder);
     let ours = format!("pid {}", std::process::id());
@@ -116,14 +145,22 @@ fn chunks(place: &Place, folder: &Path) -> Check {
     if mapped > 0 {
         return Check::ok(
             NAME,
-            format!("in mapped files below {}: they outlive a program that is killed", chunks.display()),
+            format!("in mapped files below {}: a program that is killed loses nothing that has ended", chunks.display()),
         );
     }
     Check::warning(
         NAME,
-        format!("on the heap, {} takes no mapped files: {LOSS}", chunks.display()),
+        format!("on the heap, {} takes no mapped files: {loss}", chunks.display()),
         "set SPANWRIGHT_CHUNKS to a folder on ext4, xfs or tmpfs",
     )
+}
+
+/// The name of the check that looks at where spans stand until they are in the store.
+pub const CHUNKS: &str = "chunks";
+
+/// How much of what has ended a program that is killed may lose, by that check.
+pub fn window_ms(chunks: &Check) -> u64 {
+    if chunks.status == Status::Ok { 0 } else { COLLECTOR_INTERVAL.as_millis() as u64 }
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {

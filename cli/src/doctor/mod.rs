@@ -24,6 +24,8 @@ struct Diagnosis {
     summary: String,
     checks: Vec<Check>,
     settings: Vec<Setting>,
+    /// How much of what has ended may go with a traced program that is killed, in milliseconds; null if it was not looked at.
+    window_ms: Option<u64>,
     store: Option<Statistics>,
 }
 
@@ -98,6 +100,7 @@ fn examine(place: &Place, to: Option<&str>) -> Diagnosis {
         (None, Some(check)) => format!("{works}; but {}", said(check)),
         (None, None) => works,
     };
+    let window_ms = checks.iter().find(|check| check.name == checks::CHUNKS).map(checks::window_ms);
     let settings = place.config.settings().into_iter();
     Diagnosis {
         healthy: failed.is_none(),
@@ -105,6 +108,7 @@ fn examine(place: &Place, to: Option<&str>) -> Diagnosis {
         settings: settings
             .map(|shown| Setting { name: shown.name.to_owned(), value: shown.value, source: source(&shown.source) })
             .collect(),
+        window_ms,
         store: statistics,
         checks,
     }

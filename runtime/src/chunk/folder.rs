@@ -33,6 +33,7 @@ const UNNAMED: &str = "new";
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    makes_chunks: bool,
     files: Mutex<Files>,
     /// Locked for as long as the folder is ours.
     _lease: File,
@@ -49,6 +50,17 @@ impl Folder {
     /// Makes the folder `<root>/chunks/<process>` and takes its lease. Fails where the file system is not known to keep a mapped
     /// file's blocks, does not lock, or refuses.
     pub(crate) fn create(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        keeps_blocks(root)?;
+        Self::made(root, process, destination, true)
+    }
+
+    /// Makes the folder for its lease alone, which says that the process lives: chunks are on the heap.
+    pub(crate) fn without_chunks(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
+        Self::made(root, process, destination, false)
+    }
+
+    fn made(root: &Path, process: u64, destination: Option<&str>, makes_chunks: bool) -> io::Result<Self> {
         let path = folder_of(root, process);
         // The folder gets the name others look for only when its lease is held: until then nobody takes it for abandoned.
         let unnamed = path.with_extension(UNNAMED);
@@ -58,12 +70,11 @@ impl Folder {
             empty_folder(&unnamed);
             remove_folder(&unnamed);
         }
-        Ok(Self { path, files: Mutex::default(), _lease: lease? })
+        Ok(Self { path, makes_chunks, files: Mutex::default(), _lease: lease? })
     }
 
     /// Takes the lease in `unnamed` and gives the folder its name.
     fn named(unnamed: &Path, path: &Path, destination: Option<&str>) -> io::Result<File> {
-        keeps_blocks(unnamed)?;
         let mut lease = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unnamed.join(LEASE))?;
         lease.try_lock().map_err(io::Error::from)?;
         writeln!(lease, "pid {}", std::process::id())?;
@@ -96,6 +107,10 @@ impl Folder {
 }
 
 impl Source for Folder {
+    fn makes_chunks(&self) -> bool {
+        self.makes_chunks
+    }
+
     fn make(&self, words: usize, count: usize) -> Vec<Memory> {
         let mut files = self.files();
         if files.is_removed {

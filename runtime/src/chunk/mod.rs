@@ -9,7 +9,7 @@
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
-//! | mapped chunks ready at least | 32, of 256 KiB 2, of 8 MiB none until one was needed; twice as many each time none was ready |
+//! | mapped chunks ready at least | 32, of 256 KiB 4, of 8 MiB none until one was needed; twice as many each time none was ready |
 //! | heap chunks beside mapped ones | at most a quarter as many |
 //!
 //! What is published in a mapped chunk survives the death of the process: see [`folder`]. They are made ahead of need by a thread of
@@ -189,11 +189,14 @@ impl Chunks {
 
     /// From now on chunks come from `source`, ahead of need; the first are ready when this returns.
     pub(crate) fn take_from(&self, source: &dyn Source) {
+        if !source.makes_chunks() {
+            return;
+        }
         if let Some(memory) = source.counts() {
             self.counts.keep_in(memory);
         }
         let [medium, large] = &self.long;
-        for (table, wanted) in [(&self.small, READY_AT_FIRST), (medium, 0), (large, 0)] {
+        for (table, wanted) in [(&self.small, READY_AT_FIRST), (medium, READY_MEDIUM_AT_FIRST), (large, 0)] {
             table.set_stocked(wanted);
             stock(table, source);
         }
@@ -211,7 +214,8 @@ impl Chunks {
 const READY_AT_FIRST: usize = 16;
 /// Chunks kept ready: more than all threads of a program take while the next ones are made.
 const READY: usize = 32;
-const READY_MEDIUM: usize = 2;
+const READY_MEDIUM_AT_FIRST: usize = 2;
+const READY_MEDIUM: usize = 4;
 /// Made at once, so that no thread waits for its first chunk because many are made.
 const MADE_AT_ONCE: usize = 64;
 
@@ -224,6 +228,9 @@ fn stock(table: &Table, source: &dyn Source) {
 
 /// Where chunks come from ahead of need.
 pub(crate) trait Source: Send + Sync {
+    /// Whether there is anything to be had: if not, chunks come from the heap.
+    fn makes_chunks(&self) -> bool;
+
     /// So many pieces of memory of so many words; none if there is none to be had.
     fn make(&self, words: usize, count: usize) -> Vec<Memory>;
 

@@ -23,6 +23,7 @@ mod tests;
 mod thread;
 
 pub(crate) use assembly::Assembly;
+pub use thread::INTERVAL;
 pub(crate) use thread::{Handle, Report};
 
 use std::sync::Arc;
@@ -105,7 +106,7 @@ impl Collector {
     fn sweep(&mut self) {
         self.assembly.start_sweep();
         // Without files all of them go, and need not be told apart.
-        let has_files = self.source.is_some();
+        let has_files = self.has_files();
         let malformed = self.drain.sweep_marked(|entry, lasts| {
             if has_files && !lasts {
                 self.fleeting.note(&entry);
@@ -113,6 +114,11 @@ impl Collector {
             self.assembly.take(entry);
         });
         self.malformed += malformed as u64;
+    }
+
+    /// Whether what is published outlives the process.
+    fn has_files(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.makes_chunks())
     }
 
     fn append(&mut self) -> Result<(), Error> {
@@ -159,7 +165,7 @@ impl Collector {
     /// because some of it may be on the heap. Without files, nobody will find it: it is closed as abandoned.
     fn close(mut self) -> Result<(), Unkept> {
         let is_empty = self.assembly.is_empty();
-        let has_files = self.source.is_some();
+        let has_files = self.has_files();
         if has_files {
             self.assembly.write_open(&mut self.backlog);
             if is_empty {
@@ -172,7 +178,7 @@ impl Collector {
         match self.append() {
             Ok(()) => {
                 // Not before all of it is kept.
-                if let Some(source) = self.source.take().filter(|_| is_empty) {
+                if let Some(source) = self.source.take().filter(|_| is_empty || !has_files) {
                     source.remove();
                 }
                 // Who makes chunks goes too, or else keeps the lease for as long as the process lives: it may still end those spans.

@@ -15,7 +15,8 @@ use crate::diagnostics::Diagnostics;
 
 use super::{Collector, Tally, Unkept};
 
-const INTERVAL: Duration = Duration::from_millis(50);
+/// How often the collector reads what was recorded: what stands in a chunk on the heap for shorter may go with a process that is killed.
+pub const INTERVAL: Duration = Duration::from_millis(50);
 /// How often a store that refuses is mentioned.
 const REMINDER: Duration = Duration::from_secs(30);
 
@@ -83,8 +84,8 @@ impl Handle {
             }
         })?;
         match source {
-            Some(source) => chunk::keep(chunks, source, thread.thread().clone())?,
-            None => chunks.wake_when_taken(thread.thread().clone()),
+            Some(source) if source.makes_chunks() => chunk::keep(chunks, source, thread.thread().clone())?,
+            _ => chunks.wake_when_taken(thread.thread().clone()),
         }
         Ok(Self { commands, thread: Mutex::new(Some(thread)) })
     }
@@ -102,14 +103,33 @@ impl Handle {
         Some(report)
     }
 
-    fn ask(&self, command: impl FnOnce(SyncSender<Report>) -> Command, deadline: Instant) -> Option<Report> {
-        let (answer, question) = sync_channel(1);
-        self.commands.send(command(answer)).ok()?;
-        if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
-            thread.thread().unpark();
-        }
-        question.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    /// A way to flush that outlives this handle.
+    pub(crate) fn flusher(&self) -> impl Fn(Instant) -> Option<Report> + Send + Sync + 'static {
+        let commands = self.commands.clone();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = thread.as_ref().map(|thread| thread.thread().clone());
+        move |deadline| ask(&commands, thread.as_ref(), Command::Flush, deadline)
     }
+
+    fn ask(&self, command: impl FnOnce(SyncSender<Report>) -> Command, deadline: Instant) -> Option<Report> {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = thread.as_ref().map(|thread| thread.thread().clone());
+        ask(&self.commands, thread.as_ref(), command, deadline)
+    }
+}
+
+fn ask(
+    commands: &Sender<Command>,
+    thread: Option<&thread::Thread>,
+    command: impl FnOnce(SyncSender<Report>) -> Command,
+    deadline: Instant,
+) -> Option<Report> {
+    let (answer, question) = sync_channel(1);
+    commands.send(command(answer)).ok()?;
+    if let Some(thread) = thread {
+        thread.unpark();
+    }
+    question.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }
 
 /// Who waits for the collector to be closed, and what to tell them.
@@ -153,18 +173,21 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
                 inbox.try_recv().ok()
             }
         };
+        // Many may wait for the same cycle; whoever asks during it waits for the next.
+        let commands: Vec<_> = command.into_iter().chain(inbox.try_iter()).collect();
         clock.adjust();
         refused = collector.cycle().err();
         let report = Report { tally: collector.tally(), refused: refused.clone(), ..Report::default() };
         speaker.look_at(&report);
         collector.take_remarks().iter().for_each(|remark| diagnostics.say(remark));
-        match command {
-            Some(Command::Flush(answer)) => drop(answer.try_send(report)),
-            Some(Command::Close(answer)) => {
-                speaker.say_losses(&report.tally);
-                return Some((answer, report));
+        for command in commands {
+            match command {
+                Command::Flush(answer) => drop(answer.try_send(report.clone())),
+                Command::Close(answer) => {
+                    speaker.say_losses(&report.tally);
+                    return Some((answer, report));
+                }
             }
-            None => {}
         }
     }
 }

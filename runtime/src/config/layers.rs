@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::uri::without_secrets;
-use super::{ChunkPlace, Setting, Source, StorePlace, Variable, file};
+use super::{ChunkPlace, Durability, Setting, Source, StorePlace, Variable, file};
 use crate::callsite::Capture;
 
 /// Characters of a value that a warning repeats.
@@ -171,6 +171,14 @@ pub(super) fn content(found: &Found<'_>) -> Parsed<bool> {
 pub(super) fn store_place(found: &Found<'_>) -> Parsed<StorePlace> {
     let off = ["off", "false"].iter().any(|word| found.text.eq_ignore_ascii_case(word));
     Ok(if off { StorePlace::Off } else { StorePlace::At(found.resolved()) })
+}
+
+pub(super) fn durability(found: &Found<'_>) -> Parsed<Durability> {
+    match found.text.to_ascii_lowercase().as_str() {
+        "process" => Ok(Durability::Process),
+        "power" => Ok(Durability::Power),
+        _ => Err("expected process or power"),
+    }
 }
 
 pub(super) fn chunk_place(found: &Found<'_>) -> Parsed<ChunkPlace> {

@@ -93,6 +93,16 @@ pub enum ChunkPlace {
     Heap,
 }
 
+/// What spans that have ended outlive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process.
+    #[default]
+    Process,
+    /// A loss of power too, once their workflow has returned: it waits for the disk.
+    Power,
+}
+
 /// Everything that can be set, with where it came from.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -136,6 +146,8 @@ pub struct Config {
     pub store_max_bytes: Setting<u64>,
     /// Where chunks are.
     pub chunks: Setting<ChunkPlace>,
+    /// What spans that have ended outlive.
+    pub durability: Setting<Durability>,
     /// Whether diagnostics reach standard error.
     pub log: Setting<bool>,
     /// Longest time a shutdown waits for delivery.
@@ -187,6 +199,8 @@ pub struct Overrides {
     pub store_max_bytes: Option<u64>,
     /// See [`Config::chunks`].
     pub chunks: Option<ChunkPlace>,
+    /// See [`Config::durability`].
+    pub durability: Option<Durability>,
     /// See [`Config::log`].
     pub log: Option<bool>,
     /// See [`Config::flush_timeout`].
@@ -293,6 +307,12 @@ impl Config {
             chunks: from
                 .setting(code.chunks, &var::CHUNKS, ChunkPlace::Store, layers::chunk_place)
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
+            durability: from.setting(
+                code.durability,
+                &var::DURABILITY,
+                Durability::default(),
+                layers::durability,
+            ),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
             flush_timeout: from.setting(
                 code.flush_timeout,
@@ -353,6 +373,7 @@ impl Config {
             shown(var::STORE_MAX_DAYS, &self.store_max_age, |age| (age.as_secs() / 86_400).to_string()),
             shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),
             shown(var::CHUNKS, &self.chunks, |_| chunks),
+            shown(var::DURABILITY, &self.durability, |durability| format!("{durability:?}").to_lowercase()),
             shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
             shown(var::FLUSH_TIMEOUT, &self.flush_timeout, |time| time.as_millis().to_string()),
         ]

@@ -56,6 +56,7 @@ variables! {
     STORE_MAX_DAYS = "SPANWRIGHT_STORE_MAX_DAYS", "store_max_days", "14", "delivered traces older than this leave the store, days";
     STORE_MAX_BYTES = "SPANWRIGHT_STORE_MAX_BYTES", "store_max_bytes", "1073741824", "size of the store above which the oldest traces leave it, bytes";
     CHUNKS = "SPANWRIGHT_CHUNKS", "chunks", "store", "where spans stand until they are stored: `store` (beside it), `heap`, or a folder";
+    DURABILITY = "SPANWRIGHT_DURABILITY", "durability", "process", "what finished spans outlive: `process`, or `power`, for which each workflow waits for the disk";
     LOG = "SPANWRIGHT_LOG", "log", "on", "`off`: no diagnostics on standard error";
     FLUSH_TIMEOUT = "SPANWRIGHT_FLUSH_TIMEOUT_MS", "flush_timeout_ms", "2000", "longest time the end of the program waits for delivery, milliseconds";
 }

@@ -51,12 +51,11 @@ pub fn recover(store: &Store, config: &Config) -> Recovered {
     recovered
 }
 
-/// The folder that has the folder `chunks`; `None` where chunks are on the heap.
+/// The folder that has the folder `chunks`, with chunk files or with leases alone; `None` in memory.
 pub(super) fn chunk_root(store: &Store, config: &Config) -> Option<PathBuf> {
     match &config.chunks.value {
-        ChunkPlace::Store => store.folder().map(Path::to_owned),
+        ChunkPlace::Store | ChunkPlace::Heap => store.folder().map(Path::to_owned),
         ChunkPlace::At(folder) => Some(folder.clone()),
-        ChunkPlace::Heap => None,
     }
 }
 

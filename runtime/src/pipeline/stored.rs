@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::chunk::Source;
 use crate::chunk::folder::Folder;
 use crate::collector::Collector;
-use crate::config::{Config, Destination, StorePlace};
+use crate::config::{ChunkPlace, Config, Destination, Durability, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::id::next_span_id;
@@ -25,6 +25,7 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(500);
 impl Parts {
     pub(super) fn start(self) -> Result<Running, Error> {
         let store = self.open_store()?;
+        let is_durable = self.config.durability.value == Durability::Power && self.make_durable(&store);
         let recorder = self.recorder()?;
         let process = ProcessId(next_span_id().to_u64());
         let destination = match &self.config.destination.value {
@@ -48,10 +49,14 @@ impl Parts {
         let source = self.chunk_source(&store, process, destination.as_deref());
         let collector = Collector::new(recorder, Box::new(sink), source);
         let config = self.config.clone();
+        let running_diagnostics = self.diagnostics.clone();
         let mut running = self.run(recorder, collector, move || {
             take_over(&heir, &config);
         })?;
         running.store = Some(store);
+        if is_durable {
+            running.store_at_root_ends(&running_diagnostics);
+        }
         #[cfg(feature = "mlflow")]
         {
             running.exporter = exporter;
@@ -75,6 +80,17 @@ impl Parts {
         Ok(store)
     }
 
+    /// Whether commits into the store outlive a loss of power from now on.
+    fn make_durable(&self, store: &Store) -> bool {
+        match store.outlive_power_loss() {
+            Ok(is_on_disk) => is_on_disk,
+            Err(error) => {
+                self.diagnostics.say(format!("a loss of power may cost spans: {error:#}"));
+                false
+            }
+        }
+    }
+
     #[cfg(feature = "mlflow")]
     fn start_exporter(&self, store: &Store) -> Option<Arc<crate::export::Exporter>> {
         let Destination::Http(_) = self.config.destination.value else { return None };
@@ -88,11 +104,16 @@ impl Parts {
         }
     }
 
-    /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
+    /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so; the lease alone says
+    /// then whether the process lives, so that what it leaves open in the store is closed when it is gone.
     fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Arc<dyn Source>> {
         let root = chunk_root(store, &self.config)?;
-        let folder = Folder::create(&root, process.0, destination).ok()?;
-        Some(Arc::new(folder))
+        let on_heap = || Folder::without_chunks(&root, process.0, destination);
+        let folder = match self.config.chunks.value {
+            ChunkPlace::Heap => on_heap(),
+            _ => Folder::create(&root, process.0, destination).or_else(|_| on_heap()),
+        };
+        Some(Arc::new(folder.ok()?))
     }
 }
 

@@ -88,6 +88,7 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     if starts_trace && kept {
         span.id = begin(site, recorder, span.trace, None, values);
         if span.is_recorded() {
+            recorder.began_root(span.id);
             context::saw_trace(span.trace);
             span.note_session(recorder);
         }
@@ -318,6 +319,7 @@ impl Span {
     #[inline(never)]
     fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
         recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
+        recorder.ended(self.id);
         self.id = Current::NONE.span;
         self.recorder = None;
     }

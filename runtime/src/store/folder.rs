@@ -77,6 +77,13 @@ pub(super) fn lock_opening(folder: &Path) -> Option<File> {
     }
 }
 
+/// Brings the folder itself, its name, and the names in it to the disk.
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
+    let folder = folder.canonicalize()?;
+    let above = folder.parent().unwrap_or(&folder);
+    [&folder, above].into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
+}
+
 /// Moves a damaged database and its companions aside and says where to.
 pub(super) fn put_aside(folder: &Path, unix_s: u64) -> io::Result<PathBuf> {
     let aside = (0..)

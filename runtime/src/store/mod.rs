@@ -42,7 +42,7 @@
 //! | `counters` | next sequence number, totals of evictions and of losses, what a process has added to those | name |
 //!
 //! Write-ahead log, `synchronous = NORMAL`: a commit survives the death of the process, and of the machine once the log
-//! has been written back. A connection never writes the log back when it is closed, so that a shutdown is quick and a
+//! has been written back, or at once after [`Store::outlive_power_loss`]. A connection never writes the log back when it is closed, so that a shutdown is quick and a
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
 mod destination;
@@ -212,6 +212,20 @@ impl Store {
                 Ok(Self { connection: Arc::new(Mutex::new(held)), place: self.place.clone() })
             }
         }
+    }
+
+    /// From now on what this handle and its clones write outlives a loss of power as soon as it is written. False in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`] if the folder cannot be brought to the disk.
+    pub fn outlive_power_loss(&self) -> Result<bool> {
+        let Some(folder) = self.folder() else { return Ok(false) };
+        folder::sync(folder).map_err(|cause| unusable(folder, cause))?;
+        self.read("make the store outlive a loss of power", |connection| {
+            connection.pragma_update(None, "synchronous", "FULL")
+        })?;
+        Ok(true)
     }
 
     /// The folder; `None` in memory.

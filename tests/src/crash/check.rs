@@ -26,7 +26,9 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
     let mut calls: HashMap<(&str, (u64, u64, u64)), Vec<&Got>> = HashMap::new();
     let mut roots: HashMap<&[u8], u64> = HashMap::new();
     for ((trace, _), span) in spans {
-        calls.entry((span.name.as_str(), span.call)).or_default().push(span);
+        if let Some(call) = span.call {
+            calls.entry((span.name.as_str(), call)).or_default().push(span);
+        }
         sum.abandoned += u64::from(span.is_abandoned);
         if span.is_abandoned && !span.is_error {
             sum.complaints.push(format!("{} {:?} is abandoned and no error", span.name, span.call));
@@ -35,8 +37,11 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
             [] => *roots.entry(trace).or_default() += 1,
             parent => {
                 let above = spans.get(&(trace.clone(), parent.to_vec()));
-                let is_of = |above: &Got| (above.call.0, above.call.1) == (span.call.0, span.call.1);
-                if !above.is_some_and(is_of) {
+                let worker = |span: &Got| span.call.map(|(victim, worker, _)| (victim, worker));
+                let fits = |above: &Got| {
+                    above.name == "flow" && (above.call.is_none() || span.call.is_none() || worker(above) == worker(span))
+                };
+                if !above.is_some_and(fits) {
                     sum.complaints.push(format!("{} {:?} has no span above it", span.name, span.call));
                 }
             }

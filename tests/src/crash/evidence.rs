@@ -61,7 +61,6 @@ fn owner(folder: &Path) -> Option<u32> {
 pub fn of_stopped(pid: u32, store: &Path) -> HashSet<Stage> {
     let mut stages = HashSet::new();
     let locks = locks_of(pid);
-    let inode = |path: PathBuf| fs::metadata(path).ok().map(|file| file.ino());
     // Byte 120 of the index of the log is the write lock of an SQLite database.
     if let Some(index) = inode(store.join("store.db-shm"))
         && locks.iter().any(|lock| lock.inode == index && lock.is_exclusive && lock.first <= 120 && lock.last >= 120)
@@ -70,12 +69,31 @@ pub fn of_stopped(pid: u32, store: &Path) -> HashSet<Stage> {
     } else if collector_computes(pid) {
         stages.insert(Stage::BeingPaired);
     }
-    let others = folders(store).into_iter().filter(|folder| owner(folder).is_some_and(|owner| owner != pid));
-    let leases: HashSet<u64> = others.filter_map(|folder| inode(folder.join("lease"))).collect();
-    if locks.iter().any(|lock| lock.is_whole_file && leases.contains(&lock.inode)) {
+    if recovers(pid, store) {
         stages.insert(Stage::Recovery);
     }
     stages
+}
+
+fn inode(path: PathBuf) -> Option<u64> {
+    fs::metadata(path).ok().map(|file| file.ino())
+}
+
+/// Whether a process holds the lease of another one.
+pub fn recovers(pid: u32, store: &Path) -> bool {
+    let others = leases(store).into_iter().filter(|folder| owner(folder).is_some_and(|owner| owner != pid));
+    let leases: HashSet<u64> = others.filter_map(|folder| inode(folder.join("lease"))).collect();
+    locks_of(pid).iter().any(|lock| lock.is_whole_file && leases.contains(&lock.inode))
+}
+
+/// The folders that have their name: their processes live or lived.
+pub fn leases(store: &Path) -> Vec<PathBuf> {
+    folders(store).into_iter().filter(|folder| folder.extension().is_none()).collect()
+}
+
+/// Whether a folder has its lease and nothing else, or nothing at all.
+pub fn is_half_removed(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut files| files.all(|file| file.is_ok_and(|file| file.file_name() == "lease")))
 }
 
 struct Lock {

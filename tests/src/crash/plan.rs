@@ -15,8 +15,8 @@ pub enum Aim {
     MidRequest(Duration),
     /// So long after the server has answered.
     Answered(Duration),
-    /// So long after the victims were started, with those of a round before them killed and not taken over.
-    Recovering(Duration),
+    /// So long after victims were started, with others before them killed and not taken over; or so long after they began to.
+    Recovering { delay: Duration, begun: bool },
 }
 
 /// Who takes over, and delivers, after the kill.
@@ -100,7 +100,8 @@ impl Plan {
             4 => Aim::StoreHeld(dice.micros(80_000)),
             5 => Aim::MidRequest(dice.micros(20_000)),
             6 | 7 => Aim::Answered(dice.micros(2_000)),
-            _ => Aim::Recovering(dice.micros(20_000)),
+            8 => Aim::Recovering { delay: dice.micros(20_000), begun: false },
+            _ => Aim::Recovering { delay: dice.micros(4_000), begun: true },
         };
         let is_on_heap = dice.one_in(25);
         let victims = dice.between(1, 3);
@@ -119,7 +120,7 @@ impl Plan {
 
     /// How many programs are killed.
     pub fn victims(&self) -> u64 {
-        let generations = if let Aim::Recovering(_) = self.aim { 2 } else { 1 };
+        let generations = if let Aim::Recovering { .. } = self.aim { 2 } else { 1 };
         generations * self.loads.len() as u64
     }
 }
@@ -130,14 +131,16 @@ fn load(dice: &mut Dice, victim: u64, victims: u64, size: Size) -> Load {
     let paused = dice.one_in(2) || !size.fastest.is_zero();
     let (fastest, slowest) = (size.fastest.as_micros() as u64, size.slowest.as_micros() as u64);
     let wanders = dice.one_in(3);
+    let pause = if paused { dice.between(fastest, slowest) } else { 0 };
     Load {
         victim,
         workers,
         steps: dice.between(1, ((size.steps / victims / workers) >> scale).max(1)),
         steps_a_workflow: dice.between(1, 12),
-        pause: Duration::from_micros(if paused { dice.between(fastest, slowest) } else { 0 }),
+        pause: Duration::from_micros(pause),
         model_every: if wanders { 0 } else { dice.between(3, 40) },
-        prompt_bytes: if dice.one_in(4) { 70_000 } else { 200 },
+        // A model that answers thousands of long prompts a second is none.
+        prompt_bytes: if dice.one_in(3) && pause >= 300 { 70_000 } else { 200 },
         wanders,
     }
 }
@@ -150,7 +153,8 @@ impl Aim {
             Self::StoreHeld(_) => "store held",
             Self::MidRequest(_) => "mid-request",
             Self::Answered(_) => "answered",
-            Self::Recovering(_) => "recovering",
+            Self::Recovering { begun: false, .. } => "starting",
+            Self::Recovering { begun: true, .. } => "recovering",
         }
     }
 }

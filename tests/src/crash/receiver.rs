@@ -27,8 +27,8 @@ pub struct Got {
     pub name: String,
     /// The span above it.
     pub parent: Vec<u8>,
-    /// Which call it is: victim, worker, number.
-    pub call: (u64, u64, u64),
+    /// Which call it is: victim, worker, number. A call whose process died right after it began may not have said so yet.
+    pub call: Option<(u64, u64, u64)>,
     /// Its process died before it ended.
     pub is_abandoned: bool,
     /// Status ERROR.
@@ -213,15 +213,20 @@ fn text<'s>(span: &'s Span, key: &str) -> Option<&'s str> {
 }
 
 fn got(span: &Span, content: u64) -> Option<Got> {
-    let inputs = text(span, "mlflow.spanInputs")?;
-    let values: serde_json::Value = serde_json::from_str(inputs).ok()?;
-    let number = |key: &str| values.get(key)?.as_u64();
     let outcome = text(span, "spanwright.outcome");
+    let is_abandoned = outcome.is_some_and(|outcome| outcome.contains("abandoned"));
+    let inputs = text(span, "mlflow.spanInputs").unwrap_or_default();
+    let values: serde_json::Value = serde_json::from_str(inputs).unwrap_or_default();
+    let number = |key: &str| values.get(key)?.as_u64();
+    let call = (|| Some((number("victim")?, number("worker")?, number("number")?)))();
+    if call.is_none() && !(is_abandoned && inputs.is_empty()) {
+        return None;
+    }
     Some(Got {
         name: span.name.clone(),
         parent: span.parent_span_id.clone(),
-        call: (number("victim")?, number("worker")?, number("number")?),
-        is_abandoned: outcome.is_some_and(|outcome| outcome.contains("abandoned")),
+        call,
+        is_abandoned,
         is_error: span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error),
         input_bytes: inputs.len(),
         content,
