@@ -85,6 +85,10 @@ impl Source for Folder {
         self.map(words).ok()
     }
 
+    fn remains(&self) -> bool {
+        self.path.join(LEASE).exists()
+    }
+
     fn remove(&self) {
         remove_folder(&self.path);
     }

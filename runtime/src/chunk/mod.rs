@@ -205,6 +205,9 @@ pub(crate) trait Source: Send {
     /// Memory of so many words; `None` if there is none to be had.
     fn make(&self, words: usize) -> Option<Memory>;
 
+    /// Whether the memory made is still where the next process looks for it.
+    fn remains(&self) -> bool;
+
     /// Gives up all memory made: everything in it is kept elsewhere.
     fn remove(&self);
 }

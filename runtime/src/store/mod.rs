@@ -163,7 +163,8 @@ impl Store {
             }
             opened => opened?,
         };
-        if let Some(unread) = log::unread_transactions(&connection, &folder::log_of(&database)) {
+        let unread = log::unread_transactions(&connection, &folder::beside(&database)[0]);
+        if unread > 0 {
             notices.push(format!(
                 "the log of the store in {shown} was damaged: the last {unread} batches of spans stored there are lost; the disk may be failing"
             ));
