@@ -206,11 +206,14 @@ fn take_over(heir: &Kept, config: &Config) {
     }
     let salvaged = recovered.salvaged;
     if salvaged.files > 0 {
-        let lost = match salvaged.unreadable {
-            0 => String::new(),
-            unreadable => format!("; {unreadable} cannot be read any more"),
-        };
-        heir.diagnostics.say(format!("{} undelivered spans of a damaged store were taken over{lost}", salvaged.spans));
+        let mut line = format!("{} undelivered spans of a damaged store were taken over", salvaged.spans);
+        if salvaged.unreadable > 0 {
+            line.push_str(&format!("; {} cannot be read any more", salvaged.unreadable));
+        }
+        if salvaged.unopened > 0 {
+            line.push_str("; its file cannot be opened at all");
+        }
+        heir.diagnostics.say(line);
     }
     for problem in recovered.problems {
         heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));

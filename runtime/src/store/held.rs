@@ -245,7 +245,7 @@ pub(super) fn damaged(folder: &Path, cause: &str, aside: &Path) -> String {
 fn shows_damage(cause: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
     match cause {
-        E::SqliteFailure(error, _) => matches!(
+        E::SqliteFailure(error, _) | E::SqlInputError { error, .. } => matches!(
             error.code,
             ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase
