@@ -155,7 +155,7 @@ fn serve(
             let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
             return;
         }
-        if !self::act(act, stream, stop) {
+        if !self::act(act, stream, stop) || seen.header("connection").is_some_and(|wish| wish == "close") {
             break;
         }
     }

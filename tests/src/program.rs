@@ -246,6 +246,18 @@ impl Program {
         answer.strip_prefix("peak ").and_then(|kib| kib.parse().ok()).unwrap_or_else(|| panic!("`{answer}`"))
     }
 
+    /// Time on a processor since it started, all threads together.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("it lives");
+        let fields = stat.rsplit(')').next().expect("fields").split_whitespace().skip(11).take(2);
+        // In hundredths of a second on every Linux that runs Rust.
+        Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().expect("a number") * 10).sum())
+    }
+
     /// What it has written to standard error so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.stderr).unwrap_or_default()).into_owned()

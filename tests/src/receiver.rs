@@ -30,6 +30,11 @@ impl Receiver {
         Self::serving(0, fault)
     }
 
+    /// Both.
+    pub fn start_on_with(port: u16, fault: impl Fn(&Seen, usize) -> Option<Act> + Send + Sync + 'static) -> Self {
+        Self::serving(port, fault)
+    }
+
     fn serving(port: u16, fault: impl Fn(&Seen, usize) -> Option<Act> + Send + Sync + 'static) -> Self {
         let taken: Arc<Mutex<HashMap<SpanKey, u64>>> = Arc::default();
         let (messages, account) = (AtomicUsize::new(0), taken.clone());

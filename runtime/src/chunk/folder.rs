@@ -126,6 +126,10 @@ impl Source for Folder {
         self.map(COUNTS, counts::WORDS, 1).ok()?.pop()
     }
 
+    fn remains(&self) -> bool {
+        self.path.join(LEASE).exists()
+    }
+
     fn remove(&self) {
         self.files().is_removed = true;
         empty_folder(&self.path);

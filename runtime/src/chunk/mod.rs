@@ -237,6 +237,9 @@ pub(crate) trait Source: Send + Sync {
     /// Memory for what is counted.
     fn counts(&self) -> Option<Memory>;
 
+    /// Whether the memory made is still where the next process looks for it.
+    fn remains(&self) -> bool;
+
     /// Gives up all memory made: everything in it is kept elsewhere.
     fn remove(&self);
 

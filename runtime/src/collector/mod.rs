@@ -164,8 +164,14 @@ impl Collector {
     /// Ends this collector. What is still open stays in the chunk files, for whoever finds them, and is written as it stands,
     /// because some of it may be on the heap. Without files, nobody will find it: it is closed as abandoned.
     fn close(mut self) -> Result<(), Unkept> {
+        if !self.backlog.is_empty() {
+            // While the sink refused, nothing more was read.
+            self.sweep();
+            self.sweep();
+            self.assembly.close(&mut self.backlog);
+        }
         let is_empty = self.assembly.is_empty();
-        let has_files = self.has_files();
+        let has_files = self.has_files() && self.source.as_ref().is_some_and(|source| source.remains());
         if has_files {
             self.assembly.write_open(&mut self.backlog);
             if is_empty {
@@ -175,28 +181,18 @@ impl Collector {
             self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
             self.backlog.remains = Remains::Nothing;
         }
-        match self.append() {
-            Ok(()) => {
-                // Not before all of it is kept.
-                if let Some(source) = self.source.take().filter(|_| is_empty || !has_files) {
-                    source.remove();
-                }
-                // Who makes chunks goes too, or else keeps the lease for as long as the process lives: it may still end those spans.
-                self.recorder.chunks().wake();
-                Ok(())
-            }
-            Err(error) => Err(self.unkept(error, has_files)),
+        if let Err(error) = self.append() {
+            let all = self.backlog.finished.len() as u64 + self.assembly.open() + self.assembly.ended();
+            let gone = if has_files { self.fleeting.count() } else { all };
+            return Err(Unkept { error, gone, in_files: all.saturating_sub(gone) });
         }
-    }
-
-    /// What has become of spans that the sink does not take and never will.
-    fn unkept(&mut self, error: Error, has_files: bool) -> Unkept {
-        // While it refused, nothing was read.
-        self.sweep();
-        self.sweep();
-        let all = self.backlog.finished.len() as u64 + self.assembly.open() + self.assembly.ended();
-        let gone = if has_files { self.fleeting.count() } else { all };
-        Unkept { error, gone, in_files: all.saturating_sub(gone) }
+        // Not before all of it is kept.
+        if let Some(source) = self.source.take().filter(|_| is_empty || !has_files) {
+            source.remove();
+        }
+        // Who makes chunks goes too, or else keeps the lease for as long as the process lives: it may still end those spans.
+        self.recorder.chunks().wake();
+        Ok(())
     }
 }
 

@@ -139,8 +139,12 @@ fn close(collector: Collector, closing: Closing, diagnostics: &Diagnostics) {
     let closed = collector.close();
     let Some((answer, mut report)) = closing else { return };
     if let Err(Unkept { error, gone, in_files }) = closed {
-        let files = if in_files > 0 { format!(", {in_files} stay in chunk files for the next process") } else { String::new() };
-        diagnostics.say(format!("{gone} spans are not stored and go with the process{files}: {error:#}"));
+        let what = match (gone, in_files) {
+            (0, _) => format!("{in_files} spans are not stored yet and stay in chunk files for the next process"),
+            (_, 0) => format!("{gone} spans are not stored and go with the process"),
+            _ => format!("{gone} spans are not stored and go with the process, {in_files} stay in chunk files for the next one"),
+        };
+        diagnostics.say(format!("{what}: {error:#}"));
         report.refused = Some(error);
         report.gone = gone;
     }

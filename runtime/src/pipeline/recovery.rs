@@ -26,11 +26,16 @@ pub struct Recovered {
 }
 
 /// Brings what processes that died left in their chunks into the store: spans that had ended as they ended, the others as
-/// abandoned. Every traced program does this as it starts; call it before reading a store without tracing anything.
+/// abandoned. And what damaged stores that were put aside had not delivered. Every traced program does this as it starts; call it
+/// before reading a store without tracing anything.
 ///
 /// Any number of processes may call this at once: what one of them takes over, the others do not see.
 pub fn recover(store: &Store, config: &Config) -> Recovered {
     let mut recovered = Recovered::default();
+    if store.folder().is_none() {
+        // What is safe in files is not taken into memory.
+        return recovered;
+    }
     match store.salvage() {
         Ok(salvaged) => recovered.salvaged = salvaged,
         Err(error) => recovered.problems.push(error),

@@ -21,6 +21,8 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 /// Removing them stops after so long, and goes on after a pause: the collector has chunks to empty meanwhile.
 const SWEEP_AT_ONCE: Duration = Duration::from_millis(100);
 const SWEEP_PAUSE: Duration = Duration::from_millis(500);
+/// How often evictions are mentioned while they go on; the rest is at the end.
+const REMINDER: Duration = Duration::from_secs(30);
 
 impl Parts {
     pub(super) fn start(self) -> Result<Running, Error> {
@@ -40,6 +42,8 @@ impl Parts {
             destination: destination.clone(),
             diagnostics: self.diagnostics.clone(),
             next_sweep: Instant::now(),
+            next_look: Instant::now(),
+            next_remark: Instant::now(),
             evicted: Counts::default(),
             limits: Limits { max_age: self.config.store_max_age.value, max_bytes: self.config.store_max_bytes.value },
             #[cfg(feature = "mlflow")]
@@ -143,6 +147,9 @@ struct Kept {
     destination: Option<String>,
     diagnostics: Diagnostics,
     next_sweep: Instant,
+    /// The byte limit is looked at more often: a program at full speed reaches it between two sweeps.
+    next_look: Instant,
+    next_remark: Instant,
     /// Given up for space, and not said yet.
     evicted: Counts,
     limits: Limits,
@@ -170,26 +177,43 @@ impl Kept {
     }
 
     fn remove_old(&mut self) {
-        if Instant::now() < self.next_sweep {
+        let now = Instant::now();
+        let is_full = now >= self.next_look && self.store.used_bytes().is_ok_and(|used| used > self.limits.max_bytes);
+        if now < self.next_sweep && !is_full {
             return;
         }
         let swept = self.store.sweep_for(self.limits, SWEEP_AT_ONCE);
         let is_done = swept.as_ref().map_or(true, |(_, is_done)| *is_done);
+        self.next_look = Instant::now() + SWEEP_PAUSE;
         self.next_sweep = Instant::now() + if is_done { RETENTION_INTERVAL } else { SWEEP_PAUSE };
         match swept {
             Ok((evicted, _)) => {
                 self.evicted += evicted.undelivered;
-                if is_done && self.evicted.traces > 0 {
-                    let Counts { traces, spans } = std::mem::take(&mut self.evicted);
-                    self.diagnostics.say(format!(
-                        "{traces} undelivered traces with {spans} spans were evicted: the store is above its limit of {} bytes; \
-                         deliver with `spanwright push` or raise the limit",
-                        self.limits.max_bytes,
-                    ));
+                if is_done && now >= self.next_remark && self.say_evicted() {
+                    self.next_remark = now + REMINDER;
                 }
             }
             Err(error) => self.diagnostics.say(format!("cannot remove old traces from the store: {error:#}")),
         }
+    }
+
+    /// Says what has been given up since this was last said; false if that is nothing.
+    fn say_evicted(&mut self) -> bool {
+        let Counts { traces, spans } = std::mem::take(&mut self.evicted);
+        if traces > 0 {
+            self.diagnostics.say(format!(
+                "{traces} undelivered traces with {spans} spans were evicted: the store is above its limit of {} bytes; \
+                 deliver with `spanwright push` or raise the limit",
+                self.limits.max_bytes,
+            ));
+        }
+        traces > 0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.say_evicted();
     }
 }
 
@@ -202,11 +226,14 @@ fn take_over(heir: &Kept, config: &Config) {
     }
     let salvaged = recovered.salvaged;
     if salvaged.files > 0 {
-        let lost = match salvaged.unreadable {
-            0 => String::new(),
-            unreadable => format!("; {unreadable} cannot be read any more"),
-        };
-        heir.diagnostics.say(format!("{} undelivered spans of a damaged store were taken over{lost}", salvaged.spans));
+        let mut line = format!("{} undelivered spans of a damaged store were taken over", salvaged.spans);
+        if salvaged.unreadable > 0 {
+            line.push_str(&format!("; {} cannot be read any more", salvaged.unreadable));
+        }
+        if salvaged.unopened > 0 {
+            line.push_str("; its file cannot be opened at all");
+        }
+        heir.diagnostics.say(line);
     }
     for problem in recovered.problems {
         heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));

@@ -112,9 +112,9 @@ pub(super) fn put_aside_files(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     aside.map(|path| (path.clone(), with_suffix(&path, ".read"))).collect()
 }
 
-/// The write-ahead log of a database.
-pub(super) fn log_of(database: &Path) -> PathBuf {
-    with_suffix(database, "-wal")
+/// The write-ahead log of a database, and its index.
+pub(super) fn beside(database: &Path) -> [PathBuf; 2] {
+    ["-wal", "-shm"].map(|suffix| with_suffix(database, suffix))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -1,13 +1,13 @@
 //! A connection and the file it has open: whether that is still the store, and what follows if it is not.
 //!
 //! SQLite goes on in a file that has been deleted or put aside, and everything written there is lost with the process. So every
-//! operation first looks whether its files still stand under their names, which is two questions to the system.
+//! operation first looks whether its files still stand under their names, which is three questions to the system.
 //!
 //! | What has happened | What is done |
 //! |---|---|
 //! | deleted | a new one is started, once whoever deletes is done; never if the folder around it is gone too |
 //! | replaced, or put aside by another process | the one that stands there is opened |
-//! | its log deleted alone | written back to the database, and opened again |
+//! | its log or the index of that deleted alone | the log written back to the database, and opened again |
 //! | damaged | put aside, a new one started; see [`super::salvage`] for what can still be read |
 //! | could not be opened from the start | memory serves; tried again now and then, and what memory holds is moved |
 
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{During as _, Place, Result, Store, connect, folder, salvage, unix_s, unusable};
+use super::{During as _, Place, Result, Store, connect, folder, salvage, schema, unix_s, unusable};
 
 /// Whoever deletes a folder is given so long to finish.
 const DELETION: Duration = Duration::from_millis(100);
@@ -39,17 +39,17 @@ pub(super) struct Held {
     next_try: Instant,
 }
 
-/// Device and number of a database and of its log.
+/// Device and number of a database, and of its log and the index of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Files {
     database: Option<(u64, u64)>,
-    log: Option<(u64, u64)>,
+    beside: [Option<(u64, u64)>; 2],
 }
 
 impl Files {
     fn at(database: &Path) -> Self {
         let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-        Self { database: identity(database), log: identity(&folder::log_of(database)) }
+        Self { database: identity(database), beside: folder::beside(database).map(|path| identity(&path)) }
     }
 }
 
@@ -127,7 +127,7 @@ impl Store {
             return Ok(());
         }
         if there.database == files.database {
-            // Only the log is gone: this connection alone can still read it.
+            // The log or its index is gone: only those who have them open can still read them.
             drop(held.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
         } else if there.database.is_none() {
             self.start_anew(folder, database)?;
@@ -158,6 +158,7 @@ impl Store {
     /// Puts the damaged file of this connection aside, unless somebody else has; false if it is not to be done.
     fn put_aside(&self, held: &mut Held, cause: &str) -> Result<bool> {
         let Some((folder, database)) = &self.place.on_disk else { return Ok(false) };
+        schema::still_ours(held, &database.display().to_string())?;
         if self.place.put_aside.fetch_add(1, Ordering::Relaxed) >= MOST_PUT_ASIDE {
             return Ok(false);
         }
@@ -244,7 +245,7 @@ pub(super) fn damaged(folder: &Path, cause: &str, aside: &Path) -> String {
 fn shows_damage(cause: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
     match cause {
-        E::SqliteFailure(error, _) => matches!(
+        E::SqliteFailure(error, _) | E::SqlInputError { error, .. } => matches!(
             error.code,
             ErrorCode::DatabaseCorrupt
                 | ErrorCode::NotADatabase

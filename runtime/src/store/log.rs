@@ -14,22 +14,26 @@ const FRAME_HEADER: u64 = 24;
 /// Of a log whose checksums are made of words in the order of this bit.
 const MAGIC: u32 = 0x377f_0682;
 
-/// The transactions in the log at `path` that stand behind a damaged part, which SQLite does not read. The log must not have been written
-/// since it was opened.
-pub(super) fn unread_transactions(connection: &Connection, path: &Path) -> Option<u64> {
-    let read: u32 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).ok()?;
-    let log = Log::open(path)?;
-    let mut unread = 0;
-    let mut before = None;
-    for number in u64::from(read).. {
-        let Some(frame) = log.frame(number) else { break };
-        if before.as_ref().is_some_and(|before| log.follows(&frame, before)) {
-            unread += u64::from(before.is_some_and(|before: Frame| before.commits()));
+/// So many frames that are not of this generation are passed over.
+const MOST_FOREIGN: u32 = 4;
+/// Others may write meanwhile; so often it is tried to look while nobody does.
+const TRIES: usize = 3;
+
+/// How many transactions in the log at `path` stand behind a damaged part, so that SQLite does not read them. The log is emptied then,
+/// so that nobody finds them again.
+pub(super) fn unread_transactions(connection: &Connection, path: &Path) -> u64 {
+    let read = || connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, u64>(1)).ok();
+    for _ in 0..TRIES {
+        let (Some(before), Some(log)) = (read(), Log::open(path)) else { return 0 };
+        let unread = log.transactions_from(before);
+        if unread == 0 || read() == Some(before) {
+            if unread > 0 {
+                drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+            }
+            return unread;
         }
-        before = Some(frame);
     }
-    // The last transaction is followed by nothing; if others follow each other behind the damage, it is one of them.
-    Some(if unread > 0 { unread + u64::from(before.is_some_and(|last| last.commits())) } else { 0 }).filter(|unread| *unread > 0)
+    0
 }
 
 struct Log {
@@ -63,6 +67,28 @@ impl Log {
         }
         let salts = header[16..24].try_into().ok()?;
         Some(Self { file, frame_bytes: FRAME_HEADER + page, has_big_words: magic & 1 == 1, salts })
+    }
+
+    /// Transactions in the frames from this one on, where several follow each other: a single one may be what a writer was at when it
+    /// died.
+    fn transactions_from(&self, first: u64) -> u64 {
+        let (mut commits, mut follow, mut foreign) = (0, false, 0);
+        let mut before: Option<Frame> = None;
+        for number in first.. {
+            let Some(frame) = self.frame(number) else {
+                // Of an earlier generation, or with damage in the mark of this one; at the end of the file too.
+                foreign += 1;
+                before = None;
+                if foreign > MOST_FOREIGN {
+                    break;
+                }
+                continue;
+            };
+            follow |= before.is_some_and(|before| before.commits() && self.follows(&frame, &before));
+            commits += u64::from(frame.commits());
+            before = Some(frame);
+        }
+        if follow { commits } else { 0 }
     }
 
     /// A frame of this generation of the log.

@@ -60,6 +60,7 @@ mod schema;
 mod tests;
 mod write;
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -159,12 +160,14 @@ impl Store {
         let connection = match connect(&database) {
             Err(error) if is_damaged(&error) => {
                 let aside = folder::put_aside(folder, unix_s()).map_err(|cause| unusable(folder, cause))?;
-                notices.push(held::damaged(folder, &format!("{error:#}"), &aside));
+                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                notices.push(held::damaged(folder, &cause, &aside));
                 connect(&database)?
             }
             opened => opened?,
         };
-        if let Some(unread) = log::unread_transactions(&connection, &folder::log_of(&database)) {
+        let unread = log::unread_transactions(&connection, &folder::beside(&database)[0]);
+        if unread > 0 {
             notices.push(format!(
                 "the log of the store in {shown} was damaged: the last {unread} batches of spans stored there are lost; the disk may be failing"
             ));
@@ -345,7 +348,6 @@ fn unusable(path: &Path, cause: std::io::Error) -> Error {
 
 /// Whether the file itself is at fault: not a database, or its pages do not hold together.
 fn is_damaged(error: &Error) -> bool {
-    use std::error::Error as _;
     let cause = error.source().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
     let code = cause.and_then(rusqlite::Error::sqlite_error_code);
     matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))

@@ -49,6 +49,15 @@ enum Candidates {
 }
 
 impl Store {
+    /// Bytes in use: what the byte limit is compared with. Cheap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`](crate::Error::is_store) if the store cannot be read.
+    pub fn used_bytes(&self) -> Result<u64> {
+        self.read("read the size of the store", used_bytes)
+    }
+
     /// Removes what is beyond the limits, whole traces, in small transactions.
     ///
     /// # Errors

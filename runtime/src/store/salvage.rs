@@ -21,6 +21,8 @@ const AT_ONCE: usize = 512;
 pub struct Salvaged {
     /// Files that were looked into.
     pub files: u64,
+    /// Those of them that cannot be opened at all: what was in them is lost, and nobody knows how much.
+    pub unopened: u64,
     /// Undelivered spans that are in the store now.
     pub spans: u64,
     /// Undelivered spans that cannot be read, as far as it is known how many there were.
@@ -43,10 +45,13 @@ impl Store {
                 continue;
             }
             salvaged.files += 1;
-            if let Some(damaged) = opened(&aside) {
-                let brought = bring_over(&damaged, self)?;
-                salvaged.spans += brought.spans;
-                salvaged.unreadable += brought.unreadable;
+            match opened(&aside) {
+                Some(damaged) => {
+                    let brought = bring_over(&damaged, self)?;
+                    salvaged.spans += brought.spans;
+                    salvaged.unreadable += brought.unreadable;
+                }
+                None => salvaged.unopened += 1,
             }
             std::fs::write(&mark, "read\n").map_err(|cause| unusable(&mark, cause))?;
         }

@@ -128,19 +128,32 @@ fn upgrade(connection: &mut Connection, place: &str) -> Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).during("prepare the store")?;
     let found = version(&step)?;
     let Some(steps) = usize::try_from(found).ok().and_then(|found| STEPS.get(found..)) else {
-        return Err(Error::new(
-            Kind::Store,
-            format!(
-                "the store in {place} was made by a newer spanwright (its version is {found}, this one knows {VERSION}): \
-                 upgrade this program, or give it a store of its own with SPANWRIGHT_STORE"
-            ),
-        ));
+        return Err(newer(found, place));
     };
     for sql in steps {
         step.execute_batch(sql).during("prepare the store")?;
     }
     step.pragma_update(None, "user_version", VERSION).during("prepare the store")?;
     step.commit().during("prepare the store")
+}
+
+#[cold]
+fn newer(found: i64, place: &str) -> Error {
+    Error::new(
+        Kind::Store,
+        format!(
+            "the store in {place} was made by a newer spanwright (its version is {found}, this one knows {VERSION}): \
+             upgrade this program, or give it a store of its own with SPANWRIGHT_STORE"
+        ),
+    )
+}
+
+/// Whether the tables are still those this code knows: a newer program may have brought them up to date meanwhile.
+pub(super) fn still_ours(connection: &Connection, place: &str) -> Result<()> {
+    match version(connection) {
+        Ok(found) if found > VERSION => Err(newer(found, place)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn version(connection: &Connection) -> Result<i64> {

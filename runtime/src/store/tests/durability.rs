@@ -114,6 +114,54 @@ fn a_damaged_file_is_put_aside_and_said() {
 }
 
 #[test]
+fn a_store_found_damaged_at_work_is_put_aside_by_whoever_finds_it_and_the_rest_is_taken_over_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path()).expect("a store");
+    let beside = Store::open(folder.path()).expect("another process's");
+    store.append(&finished([span(3, 0)]), ME, Some(A)).expect("append");
+    assert_eq!(ack_all(&store, A), 1);
+    store.append(&finished([span(1, 0), span(1, 1)]), ME, Some(A)).expect("append");
+    store.append(&finished([span(2, 0)]), ME, None).expect("append");
+    store.connection().execute_batch("DROP TABLE queue").expect("damage");
+
+    store.append(&finished([span(4, 0)]), ME, Some(A)).expect("kept, by a new store");
+    let news = store.take_news();
+    assert!(matches!(news.as_slice(), [one] if one.contains("damaged") && one.contains("is now")), "{news:?}");
+    assert_eq!(waiting(&beside, A), [(trace_id(4), span_id(0))], "all have moved on");
+    beside.append(&finished([span(5, 0)]), ME, Some(A)).expect("append");
+    assert_eq!(beside.take_news(), [""; 0], "said once");
+
+    let salvaged = store.salvage().expect("salvaged");
+    assert_eq!((salvaged.files, salvaged.spans, salvaged.unreadable), (1, 3, 0));
+    assert_eq!(beside.salvage().expect("nothing left"), Salvaged::default());
+    let mut waits = waiting(&store, A);
+    waits.sort();
+    assert_eq!(waits, [(1, 0), (1, 1), (4, 0), (5, 0)].map(|(trace, n)| (trace_id(trace), span_id(n))));
+    assert_eq!(store.pending_counts(None).expect("counted").pending.spans, 1, "what stayed here still does");
+    assert!(store.trace(trace_id(3)).expect("readable").is_none(), "what was delivered is where it belongs");
+}
+
+#[test]
+fn what_memory_holds_moves_to_the_disk_as_soon_as_that_can_be_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("store");
+    fs::write(&place, "in the way").expect("a file");
+    assert!(Store::open(&place).is_err());
+    let store = Store::in_memory_until(&place).expect("memory");
+    let exporter = store.reopen().expect("the same");
+    store.append(&finished([span(1, 0), span(1, 1)]), ME, Some(A)).expect("append");
+    assert_eq!((store.folder(), store.settle().expect("counted")), (None, 2));
+
+    fs::remove_file(&place).expect("out of the way");
+    assert_eq!(store.settle().expect("moved"), 0);
+    assert_eq!(store.folder(), Some(place.as_path()));
+    assert!(matches!(store.take_news().as_slice(), [one] if one.contains("can be used now")));
+    exporter.append(&finished([span(1, 2)]), ME, Some(A)).expect("append");
+    drop((store, exporter));
+    assert_eq!(waiting(&Store::open(&place).expect("a store"), A).len(), 3);
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path()).expect("a store");
