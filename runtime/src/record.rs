@@ -357,7 +357,7 @@ mod float {
 }
 
 /// What one sweep of the collector hands on, to be kept as a whole or not at all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// Spans that ended.
     pub finished: Vec<SpanRecord>,

@@ -7,6 +7,7 @@ mod degradation;
 mod delivery;
 mod end_to_end;
 mod fixture;
+mod fork;
 mod invariants;
 mod look;
 mod mlflow_content;

@@ -23,7 +23,7 @@ mod sync;
 mod table;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 
 use crate::id::{SpanId, TraceId};
@@ -54,6 +54,8 @@ pub(crate) struct Chunks {
     counts: Counts,
     /// The collector's thread, woken when chunks run short.
     collector: OnceLock<Thread>,
+    /// Another process writes to them, which this one was forked from.
+    disowned: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +90,7 @@ impl Chunks {
             long: [Table::new(8 * large, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
             counts: Counts::default(),
             collector: OnceLock::new(),
+            disowned: AtomicBool::new(false),
         }
     }
 
@@ -150,6 +153,20 @@ impl Chunks {
     /// Seals the calling thread's chunk, so that the collector can recycle it.
     pub(crate) fn release_thread() {
         local::release();
+    }
+
+    /// In the only thread of a process that was just forked: lets go of the parent's chunk.
+    pub(crate) fn start_over() {
+        local::start_over();
+    }
+
+    /// Leaves the chunks to the process this one was forked from: what is written to them from now on goes nowhere.
+    pub(crate) fn disown(&self) {
+        self.disowned.store(true, Ordering::Relaxed);
+    }
+
+    fn are_disowned(&self) -> bool {
+        self.disowned.load(Ordering::Relaxed)
     }
 
     /// What could not be taken so far.

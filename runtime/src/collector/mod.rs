@@ -23,7 +23,7 @@ mod tests;
 mod thread;
 
 pub(crate) use assembly::Assembly;
-pub(crate) use thread::{Handle, Report};
+pub(crate) use thread::{Handle, Occasion, Report};
 
 use crate::chunk::{Drain, Losses, Source};
 use crate::error::Error;

@@ -18,6 +18,17 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// How often a store that refuses is mentioned.
 const REMINDER: Duration = Duration::from_secs(30);
 
+/// When something else than collecting may be done on the thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Before anything else.
+    Start,
+    /// Between two cycles.
+    Pause,
+    /// Before a cycle somebody waits for.
+    Asked,
+}
+
 enum Command {
     Flush(SyncSender<Report>),
     Close(SyncSender<Report>),
@@ -53,11 +64,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Starts the thread. `first` runs on it before anything else: recovery does not delay the program.
+    /// Starts the thread. `beside` runs on it too: recovery does not delay the program.
     pub(crate) fn spawn(
         collector: Collector,
         diagnostics: Diagnostics,
-        first: impl FnOnce() + Send + 'static,
+        mut beside: impl FnMut(Occasion) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
         let chunks = collector.recorder.chunks();
@@ -66,8 +77,8 @@ impl Handle {
             // Not to be dropped by a panic: the lease it holds says that somebody may still write to the chunks.
             let mut collector = ManuallyDrop::new(collector);
             let work = AssertUnwindSafe(|| {
-                first();
-                run(&mut collector, &inbox, &diagnostics)
+                beside(Occasion::Start);
+                run(&mut collector, &inbox, &diagnostics, &mut beside)
             });
             match catch_unwind(work) {
                 Ok(closing) => close(ManuallyDrop::into_inner(collector), closing, &diagnostics),
@@ -125,7 +136,12 @@ fn say_panic(diagnostics: &Diagnostics, payload: &(dyn Any + Send)) {
     ));
 }
 
-fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) -> Closing {
+fn run(
+    collector: &mut Collector,
+    inbox: &Receiver<Command>,
+    diagnostics: &Diagnostics,
+    beside: &mut dyn FnMut(Occasion),
+) -> Closing {
     let mut speaker = Speaker::new(diagnostics);
     let mut clock = Steering::start();
     let mut refused = None;
@@ -145,6 +161,7 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
             }
         };
         clock.adjust();
+        beside(if command.is_some() { Occasion::Asked } else { Occasion::Pause });
         refused = collector.cycle().err();
         let report = Report { tally: collector.tally(), refused: refused.clone(), is_late: false };
         speaker.look_at(&report);

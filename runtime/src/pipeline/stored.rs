@@ -1,15 +1,16 @@
 //! Tracing into the store, and from there to a server.
 
-#[cfg(feature = "mlflow")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chunk::Source;
 use crate::chunk::folder::Folder;
-use crate::collector::Collector;
+use crate::collector::{Collector, Occasion};
 use crate::config::{Config, Destination, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
+use crate::fork;
 use crate::id::next_span_id;
 use crate::record::{Batch, RecordSink};
 use crate::store::{self, Counts, Limits, ProcessId, Store};
@@ -22,16 +23,19 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 /// Removing them stops after so long, and goes on after a pause: the collector has chunks to empty meanwhile.
 const SWEEP_AT_ONCE: Duration = Duration::from_millis(100);
 const SWEEP_PAUSE: Duration = Duration::from_millis(500);
+/// How often is looked for what other processes left or hand on: a process that has forked expects it of its children.
+const CHILDREN_INTERVAL: Duration = Duration::from_secs(1);
+const LEGACY_INTERVAL: Duration = Duration::from_secs(30);
+/// Different problems with that are said at most.
+const MOST_SAID: usize = 20;
 
 impl Parts {
     pub(super) fn start(self) -> Result<Running, Error> {
         let store = self.open_store()?;
         let recorder = self.recorder()?;
         let process = ProcessId(next_span_id().to_u64());
-        let destination = match &self.config.destination.value {
-            Destination::Http(uri) => Some(uri.to_string()),
-            _ => None,
-        };
+        let destination = self.destination();
+        super::forked::keep_plan(&self, store.folder());
         #[cfg(feature = "mlflow")]
         let exporter = self.start_exporter(&store);
         let sink = Kept {
@@ -46,18 +50,24 @@ impl Parts {
             exporter: exporter.clone(),
         };
         let heir = sink.clone();
-        let source = self.chunk_source(&store, process, destination.as_deref());
+        let source = self.chunk_source(store.folder(), process, destination.as_deref());
         let collector = Collector::new(recorder, Box::new(sink), source);
-        let config = self.config.clone();
-        let mut running = self.run(recorder, collector, move || {
-            take_over(&heir, &config);
-        })?;
+        let mut heir = Heir { kept: heir, config: self.config.clone(), next: Instant::now(), said: Vec::new() };
+        let mut running = self.run(recorder, collector, move |occasion| heir.look(occasion))?;
         running.store = Some(store);
         #[cfg(feature = "mlflow")]
         {
             running.exporter = exporter;
         }
         Ok(running)
+    }
+
+    /// The server spans are for.
+    pub(super) fn destination(&self) -> Option<String> {
+        match &self.config.destination.value {
+            Destination::Http(uri) => Some(uri.to_string()),
+            _ => None,
+        }
     }
 
     /// The configured store, or memory if it cannot be opened.
@@ -89,7 +99,12 @@ impl Parts {
     }
 
     /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so.
-    fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Box<dyn Source>> {
+    pub(super) fn chunk_source(
+        &self,
+        store: Option<&Path>,
+        process: ProcessId,
+        destination: Option<&str>,
+    ) -> Option<Box<dyn Source>> {
         let root = chunk_root(store, &self.config)?;
         let folder = Folder::create(&root, process.0, destination).ok()?;
         Some(Box::new(folder))
@@ -152,15 +167,56 @@ impl Kept {
     }
 }
 
-/// Takes over from processes that died, on the collector's thread, before it does anything else.
-fn take_over(heir: &Kept, config: &Config) {
-    let recovered = super::recover(&heir.store, config);
-    if recovered.unread_chunks > 0 {
-        let chunks = recovered.unread_chunks;
-        heir.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+/// Takes over from processes that died or were forked, on the collector's thread.
+struct Heir {
+    kept: Kept,
+    config: Arc<Config>,
+    /// When to look again.
+    next: Instant,
+    said: Vec<String>,
+}
+
+impl Heir {
+    fn look(&mut self, occasion: Occasion) {
+        let has_children = fork::has_children();
+        let is_due = match occasion {
+            Occasion::Start => true,
+            // Of its children a program knows when they are done; it expects what they traced to be delivered with its own.
+            Occasion::Asked => has_children,
+            Occasion::Pause => Instant::now() >= self.next,
+        };
+        if is_due {
+            let found = self.take_over();
+            if found || occasion == Occasion::Start {
+                self.kept.wake_exporter();
+            }
+            self.next = Instant::now() + if has_children { CHILDREN_INTERVAL } else { LEGACY_INTERVAL };
+        }
     }
-    for problem in recovered.problems {
-        heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));
+
+    /// Whether there was anything.
+    fn take_over(&mut self) -> bool {
+        let recovered = super::recover(&self.kept.store, &self.config);
+        if recovered.unread_chunks > 0 {
+            let chunks = recovered.unread_chunks;
+            self.kept.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+        }
+        if recovered.unread_batches > 0 {
+            let files = recovered.unread_batches;
+            self.kept.diagnostics.say(format!(
+                "{files} files of a process that was forked could not be read to their end, and are put aside in the folder `spool` of the store"
+            ));
+        }
+        for problem in recovered.problems {
+            self.say_once(format!("spans of another process stay where they are for now: {problem:#}"));
+        }
+        recovered.spans > 0
     }
-    heir.wake_exporter();
+
+    fn say_once(&mut self, line: String) {
+        if self.said.len() < MOST_SAID && !self.said.contains(&line) {
+            self.kept.diagnostics.say(&line);
+            self.said.push(line);
+        }
+    }
 }

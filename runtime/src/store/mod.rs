@@ -25,6 +25,7 @@
 //! | `store.db`, `-wal`, `-shm` | the database; the tables below |
 //! | `store.db.corrupt-<unix s>` | one that could not be read, put aside |
 //! | `open.lock` | locked for the moment of opening |
+//! | `spool/` | what forked processes hand on: see [`spool`] |
 //! | `export-<hash>.lock` | locked as long as somebody exports to the destination with that hash |
 //! | `.gitignore` | `*` |
 //!
@@ -51,6 +52,7 @@ mod read;
 mod retention;
 mod row;
 mod schema;
+pub(crate) mod spool;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -64,6 +66,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use serde::Serialize;
 
 use crate::error::{Error, Kind};
+use crate::fork;
 use crate::record::{Batch, RecordSink};
 
 pub use folder::locate;
@@ -89,6 +92,9 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 ///
 /// Clones share one connection and take turns on it; [`Store::reopen`] gives a thread its own.
 ///
+/// A process that was forked, without exec, from one that has opened a store can open and use none: SQLite does not work there, and every
+/// operation is an error. What such a process traces is kept all the same, and gets into the store by way of another process.
+///
 /// ```
 /// use spanwright::store::{Store, TraceFilter};
 ///
@@ -102,6 +108,16 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
     place: Arc<Place>,
+    generation: u32,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            // SQLite's connections are not even to be closed by a process that was forked.
+            std::mem::forget(self.connection.clone());
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -125,6 +141,7 @@ impl Store {
     /// [`Error::is_store`] if the folder cannot be made or written, the disk is full, another process holds the database for
     /// more than 5 s, or a newer version of this library made it.
     pub fn open(folder: &Path) -> Result<Self> {
+        check_process("open the store")?;
         let shown = folder.display();
         folder::prepare(folder).map_err(|cause| unusable(folder, cause))?;
         let mut notices = Vec::new();
@@ -167,6 +184,7 @@ impl Store {
     ///
     /// [`Error::is_store`] if SQLite cannot be set up.
     pub fn in_memory() -> Result<Self> {
+        check_process("open a store in memory")?;
         let mut connection = Connection::open_in_memory().during("open a store in memory")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection, "memory")?;
@@ -174,7 +192,7 @@ impl Store {
     }
 
     fn new(connection: Connection, place: Place) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)), place: Arc::new(place) }
+        Self { connection: Arc::new(Mutex::new(connection)), place: Arc::new(place), generation: fork::generation() }
     }
 
     /// A handle with a connection of its own on the same file. In memory: another handle on this connection.
@@ -186,7 +204,9 @@ impl Store {
         match &self.place.on_disk {
             None => Ok(self.clone()),
             Some((_, database)) => {
-                Ok(Self { connection: Arc::new(Mutex::new(connect(database)?)), place: self.place.clone() })
+                check_process("open the store")?;
+                let connection = Arc::new(Mutex::new(connect(database)?));
+                Ok(Self { connection, place: self.place.clone(), generation: self.generation })
             }
         }
     }
@@ -212,11 +232,13 @@ impl Store {
     }
 
     fn read<T>(&self, operation: &str, body: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        check_process(operation)?;
         body(&self.connection()).during(operation)
     }
 
     /// Runs `body` in one write transaction, undone if it fails.
     fn write<T>(&self, operation: &str, body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        check_process(operation)?;
         let mut connection = self.connection();
         let attempt = || {
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
@@ -228,6 +250,22 @@ impl Store {
         let result: rusqlite::Result<T> = attempt();
         result.during(operation)
     }
+}
+
+/// Refuses in a process that was forked: even a new connection there would meet the locks and tables of the parent's. Elsewhere, notices
+/// forks from now on.
+fn check_process(operation: &str) -> Result<()> {
+    fork::watch();
+    if fork::is_child() {
+        return Err(forked(operation));
+    }
+    Ok(())
+}
+
+#[cold]
+fn forked(operation: &str) -> Error {
+    let why = "this process was forked from one that uses a store, and SQLite does not work in it; use the store in the parent";
+    Error::new(Kind::State, format!("cannot {operation}: {why}"))
 }
 
 fn connect(database: &Path) -> Result<Connection> {
