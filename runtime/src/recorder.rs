@@ -158,6 +158,7 @@ pub(crate) fn start_over() {
 /// The parent's recorder needs no successor, or has it.
 pub(crate) fn leave_inherited() {
     if let Some(recorder) = INHERITED.take() {
+        settle_for_nothing();
         recorder.stop();
     }
 }

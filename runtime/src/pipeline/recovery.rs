@@ -1,6 +1,7 @@
 //! Taking over what processes that died left behind: their chunks, and their open spans in the store.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::chunk::folder::Abandoned;
 use crate::collector::Assembly;
@@ -71,7 +72,7 @@ fn take_over(store: &Store, abandoned: &Abandoned, recovered: &mut Recovered) ->
 
 /// Takes in what processes that were forked hand on, or one of them.
 fn take_in(store: &Store, process: Option<ProcessId>, recovered: &mut Recovered) -> Result<(), Error> {
-    let taken = store.take_in(process)?;
+    let taken = store.take_in(process, Duration::MAX)?;
     recovered.spans += taken.spans;
     recovered.unread_batches += taken.damaged;
     Ok(())

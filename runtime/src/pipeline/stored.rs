@@ -26,6 +26,8 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(500);
 /// How often is looked for what other processes left or hand on: a process that has forked expects it of its children.
 const CHILDREN_INTERVAL: Duration = Duration::from_secs(1);
 const LEGACY_INTERVAL: Duration = Duration::from_secs(30);
+/// Taking in stops after so long, and goes on after a cycle.
+const TAKE_IN_AT_ONCE: Duration = Duration::from_millis(100);
 /// Different problems with that are said at most.
 const MOST_SAID: usize = 20;
 
@@ -186,31 +188,51 @@ impl Heir {
             Occasion::Pause => Instant::now() >= self.next,
         };
         if is_due {
-            let found = self.take_over();
-            if found || occasion == Occasion::Start {
-                self.kept.wake_exporter();
+            let pause = if has_children { CHILDREN_INTERVAL } else { LEGACY_INTERVAL };
+            // What was handed on comes first, and may be much: the chunks of this process have to be emptied meanwhile.
+            let is_done = self.take_in(if occasion == Occasion::Asked { Duration::MAX } else { TAKE_IN_AT_ONCE });
+            if is_done {
+                self.take_over();
             }
-            self.next = Instant::now() + if has_children { CHILDREN_INTERVAL } else { LEGACY_INTERVAL };
+            self.next = Instant::now() + if is_done { pause } else { Duration::ZERO };
+        }
+        if occasion == Occasion::Start {
+            self.kept.wake_exporter();
         }
     }
 
-    /// Whether there was anything.
-    fn take_over(&mut self) -> bool {
+    /// Takes in what processes that were forked hand on; whether that is all.
+    fn take_in(&mut self, at_most: Duration) -> bool {
+        match self.kept.store.take_in(None, at_most) {
+            Ok(taken) => {
+                self.look_at(taken.spans, 0, taken.damaged);
+                !taken.is_cut_short
+            }
+            // Tried again, and said, with what is left of the dead.
+            Err(_) => true,
+        }
+    }
+
+    fn take_over(&mut self) {
         let recovered = super::recover(&self.kept.store, &self.config);
-        if recovered.unread_chunks > 0 {
-            let chunks = recovered.unread_chunks;
-            self.kept.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
-        }
-        if recovered.unread_batches > 0 {
-            let files = recovered.unread_batches;
-            self.kept.diagnostics.say(format!(
-                "{files} files of a process that was forked could not be read to their end, and are put aside in the folder `spool` of the store"
-            ));
-        }
+        self.look_at(recovered.spans, recovered.unread_chunks, recovered.unread_batches);
         for problem in recovered.problems {
             self.say_once(format!("spans of another process stay where they are for now: {problem:#}"));
         }
-        recovered.spans > 0
+    }
+
+    fn look_at(&self, spans: u64, chunks: u64, files: u64) {
+        if chunks > 0 {
+            self.kept.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+        }
+        if files > 0 {
+            self.kept.diagnostics.say(format!(
+                "{files} files of a process that was forked could not be read to their end, and are put aside in `spool` beside the store"
+            ));
+        }
+        if spans > 0 {
+            self.kept.wake_exporter();
+        }
     }
 
     fn say_once(&mut self, line: String) {

@@ -174,11 +174,15 @@ pub(crate) struct TakenIn {
     pub(crate) spans: u64,
     /// Files that could not be read to their end, and were put aside.
     pub(crate) damaged: u64,
+    /// The time was over before all files were taken in.
+    pub(crate) is_cut_short: bool,
 }
 
 impl Store {
-    /// Takes in what forked processes have left beside this store: all of them, or one. Others who do so at the same time wait.
-    pub(crate) fn take_in(&self, process: Option<ProcessId>) -> Result<TakenIn> {
+    /// Takes in what forked processes have left beside this store: all of them, or one; as much as takes so long. Others who do so at the
+    /// same time wait.
+    pub(crate) fn take_in(&self, process: Option<ProcessId>, at_most: Duration) -> Result<TakenIn> {
+        let started = Instant::now();
         let mut taken = TakenIn::default();
         let Some(folder) = self.folder().map(|folder| folder.join(FOLDER)) else { return Ok(taken) };
         if waiting(&folder, process).is_empty() {
@@ -188,6 +192,10 @@ impl Store {
         let _lock = lock_patiently(&lock).map_err(|cause| unusable(&lock, cause))?;
         // Looked for again: somebody else may have been at it.
         for (path, process) in waiting(&folder, process) {
+            if started.elapsed() > at_most {
+                taken.is_cut_short = true;
+                break;
+            }
             let bytes = fs::read(&path).map_err(|cause| unusable(&path, cause))?;
             let is_whole = self.take_frames(&bytes, process, &mut taken)?;
             let done = if is_whole {

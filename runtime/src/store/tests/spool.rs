@@ -39,7 +39,7 @@ fn what_is_handed_on_gets_into_the_store_once_whoever_takes_it_in() {
 
     std::thread::scope(|threads| {
         for _ in 0..4 {
-            threads.spawn(|| store.reopen().expect("opened").take_in(None).expect("taken in"));
+            threads.spawn(|| store.reopen().expect("opened").take_in(None, Duration::MAX).expect("taken in"));
         }
     });
     assert!(files(spool.folder()).is_empty());
@@ -50,7 +50,7 @@ fn what_is_handed_on_gets_into_the_store_once_whoever_takes_it_in() {
     // As if somebody had died between taking in and removing, and the child goes on.
     fs::write(spool.folder().join("0000000000000007-00000000.batches"), copy).expect("written");
     spool.append(&finished([span(1, 0)])).expect("appended");
-    assert_eq!(store.take_in(Some(CHILD)).expect("taken in").damaged, 0);
+    assert_eq!(store.take_in(Some(CHILD), Duration::MAX).expect("taken in").damaged, 0);
     assert_eq!(waiting(&store, A).len(), 100);
     assert!(store.open_spans_of(CHILD).expect("readable").is_empty(), "the span that was open has ended");
 }
@@ -70,7 +70,7 @@ fn a_file_that_is_cut_or_scribbled_on_is_put_aside_and_the_rest_of_it_is_kept() 
     endless[first + 7] = 0xff;
     for (damaged, bytes) in [&whole[..first + 5], &whole[..whole.len() - 1], &scribbled, &endless].iter().enumerate() {
         fs::write(&path, bytes).expect("written");
-        let taken = store.take_in(None).expect("taken in");
+        let taken = store.take_in(None, Duration::MAX).expect("taken in");
         assert_eq!((taken.spans, taken.damaged), (1, 1), "{damaged}");
         assert!(files(spool.folder())[0].to_string_lossy().ends_with(".damaged"));
     }
@@ -88,7 +88,7 @@ fn what_nobody_takes_in_stays_within_its_limit_and_within_few_files() {
     assert!(refused.is_store() && refused.to_string().contains("spanwright push"), "{refused}");
     let sizes: Vec<_> = files(spool.folder()).iter().map(|file| fs::metadata(file).expect("there").len()).collect();
     assert!(sizes.len() == 3 && sizes.iter().sum::<u64>() < 13 << 20, "{sizes:?}");
-    assert_eq!(store.take_in(None).expect("taken in").damaged, 0);
+    assert_eq!(store.take_in(None, Duration::MAX).expect("taken in").damaged, 0);
     spool.append(&finished([big])).expect("there is room again");
 }
 
