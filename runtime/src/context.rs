@@ -141,7 +141,7 @@ impl Context {
             return None;
         }
         let (trace, span): (TraceId, SpanId) = (trace.parse().ok()?, span.parse().ok()?);
-        let recorder = current().recorder.or_else(recorder::installed)?;
+        let recorder = current().recorder.map_or_else(recorder::installed, Recorder::ours)?;
         (trace.is_valid() && span.is_valid())
             .then_some(Self { current: Current { recorder: Some(recorder), trace, span }, session: session() })
     }

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -164,9 +164,34 @@ thread_local! {
     static SEED: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
 }
 
-/// Three words from the operating system's generator, by way of the keys `RandomState` draws.
+/// Three words from the operating system's generator, by way of the keys `RandomState` draws. A process that was forked has the keys of
+/// its parent: who it is, and when, makes the difference.
 fn seeds() -> [u64; 3] {
-    [0u64, 1, 2].map(|n| RandomState::new().hash_one(n))
+    let (process, now) = (std::process::id(), Instant::now());
+    [0u64, 1, 2].map(|n| RandomState::new().hash_one((n, process, now)))
+}
+
+/// The upper half of the first prefix of this process, and [`DRAWN`] once there is one.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+const DRAWN: u64 = 1 << 32;
+
+fn process_prefix() -> u32 {
+    let drawn = PROCESS.load(Ordering::Relaxed);
+    if drawn != 0 {
+        return drawn as u32;
+    }
+    let fresh = u64::from(seeds()[0] as u32) | DRAWN;
+    match PROCESS.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => fresh as u32,
+        Err(earlier) => earlier as u32,
+    }
+}
+
+/// In the only thread of a process that was just forked: draws nothing its parent draws.
+pub(crate) fn start_over() {
+    PROCESS.store(0, Ordering::Relaxed);
+    let _ = NEXT_SPAN.try_with(|next| next.set(0));
+    let _ = SEED.try_with(|seed| seed.set([0; 2]));
 }
 
 /// The upper half of what a thread's span ids are made of: random for the process, one further for each thread, so that no two
@@ -174,10 +199,8 @@ fn seeds() -> [u64; 3] {
 #[cold]
 #[inline(never)]
 fn next_prefix() -> u64 {
-    static PROCESS: OnceLock<u32> = OnceLock::new();
     static THREADS: AtomicU32 = AtomicU32::new(0);
-    let first = *PROCESS.get_or_init(|| seeds()[0] as u32);
-    u64::from(first.wrapping_add(THREADS.fetch_add(1, Ordering::Relaxed))) << 32
+    u64::from(process_prefix().wrapping_add(THREADS.fetch_add(1, Ordering::Relaxed))) << 32
 }
 
 /// A permutation of the 64-bit words (the finaliser of SplitMix64): distinct inputs give distinct ids.

@@ -44,6 +44,7 @@ mod diagnostics;
 mod error;
 #[cfg(feature = "mlflow")]
 pub mod export;
+mod fork;
 mod future;
 mod id;
 #[cfg(feature = "store")]

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use crate::capture::{Policy, Rules};
 use crate::chunk::{Chunks, MAX_VALUE_BYTES};
-use crate::collector::{self, Collector, Report};
+use crate::collector::{self, Collector, Occasion, Report};
 use crate::config::{Config, Experiment, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
+use crate::fork;
 use crate::record::RecordSink;
 use crate::recorder::{self, Recorder};
 
 #[cfg(feature = "store")]
 use crate::store::Store;
 
+mod forked;
 #[cfg(feature = "store")]
 mod recovery;
 #[cfg(feature = "store")]
@@ -34,6 +36,10 @@ pub use recovery::{Recovered, recover};
 /// ```no_run
 /// let _guard = spanwright::init();
 /// ```
+///
+/// A process that is forked, without exec, from one that traces goes on tracing from its first span on, and may call this for a guard of
+/// its own. It keeps its spans beside the store; its parent, the next program or `spanwright push` delivers them. A daemon calls this after
+/// it has forked itself.
 pub fn init() -> Guard {
     builder().install().unwrap_or_else(|error| {
         Diagnostics::stderr().say(format!("this guard traces nothing: {error:#}"));
@@ -120,11 +126,12 @@ impl Builder {
         let (config, warnings) = Config::of_process(self.overrides);
         let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
         let diagnostics = self.diagnostics.unwrap_or_else(standard);
-        if recorder::installed().is_some() {
-            return Err(already_installed());
+        if recorder::is_installed() {
+            return forked::adopt().ok_or_else(already_installed);
         }
         if config.disabled.value || cfg!(spanwright_off) {
             recorder::settle_for_nothing();
+            recorder::leave_inherited();
             return Ok(Guard { running: None });
         }
         for warning in warnings {
@@ -133,11 +140,16 @@ impl Builder {
         if config.max_value_bytes.value > MAX_VALUE_BYTES {
             diagnostics.say(format!("values are cut at {MAX_VALUE_BYTES} bytes, the most that can be captured"));
         }
-        let parts = Parts { config, diagnostics };
+        let parts = Parts { config: Arc::new(config), diagnostics };
+        if fork::is_child() {
+            return forked::install(parts, self.sink);
+        }
+        forked::prepare();
         let running = match self.sink {
             Some(sink) => parts.start_with(sink)?,
             None => parts.start()?,
         };
+        let running = Arc::new(running);
         Ok(Guard { running: Some(running) })
     }
 }
@@ -152,8 +164,10 @@ fn already_installed() -> Error {
     Error::new(Kind::State, "start tracing: this program is traced already; keep the first guard and call `init` once")
 }
 
+/// What every stage is built with.
+#[derive(Clone)]
 struct Parts {
-    config: Config,
+    config: Arc<Config>,
     diagnostics: Diagnostics,
 }
 
@@ -167,8 +181,13 @@ impl Parts {
         }
     }
 
+    /// A recorder that is not installed yet.
+    fn new_recorder(&self) -> &'static Recorder {
+        Recorder::start(Chunks::new(), self.policy(), self.config.sampling_ratio.value)
+    }
+
     fn recorder(&self) -> Result<&'static Recorder, Error> {
-        let recorder = Recorder::start(Chunks::new(), self.policy(), self.config.sampling_ratio.value);
+        let recorder = self.new_recorder();
         if recorder.install() {
             return Ok(recorder);
         }
@@ -178,7 +197,8 @@ impl Parts {
 
     fn start_with(self, sink: Box<dyn RecordSink>) -> Result<Running, Error> {
         let recorder = self.recorder()?;
-        self.run(recorder, Collector::new(recorder, sink, None), || ())
+        forked::keep_plan(&self, None);
+        self.run(recorder, Collector::new(recorder, sink, None), |_| ())
     }
 
     #[cfg(not(feature = "store"))]
@@ -190,10 +210,10 @@ impl Parts {
         self,
         recorder: &'static Recorder,
         collector: Collector,
-        first: impl FnOnce() + Send + 'static,
+        beside: impl FnMut(Occasion) + Send + 'static,
     ) -> Result<Running, Error> {
         let diagnostics = self.diagnostics;
-        let collector = collector::Handle::spawn(collector, diagnostics.clone(), first).map_err(|error| {
+        let collector = collector::Handle::spawn(collector, diagnostics.clone(), beside).map_err(|error| {
             recorder.stop();
             Error::because(Kind::Store, "start tracing: cannot start the collector's thread", error)
         })?;
@@ -207,7 +227,9 @@ impl Parts {
             store: None,
             #[cfg(feature = "mlflow")]
             exporter: None,
-            config: Arc::new(self.config),
+            config: self.config,
+            generation: fork::generation(),
+            hands_on: false,
         })
     }
 }
@@ -217,6 +239,10 @@ struct Running {
     collector: collector::Handle,
     flush_timeout: Duration,
     config: Arc<Config>,
+    /// Of the process that started it.
+    generation: u32,
+    /// Another process delivers what this one keeps.
+    hands_on: bool,
     #[cfg(feature = "store")]
     diagnostics: Diagnostics,
     #[cfg(feature = "store")]
@@ -229,24 +255,28 @@ struct Running {
 /// is not delivered by then stays in the store, for the next process or `spanwright push`.
 ///
 /// Drop it outside of async code, or call [`Guard::shutdown`] there from `spawn_blocking`: delivering blocks.
+///
+/// In a process that was forked, the copy of its parent's guard flushes and ends what that process itself traces, and nothing of its
+/// parent's.
 #[must_use = "tracing stops as soon as the guard is dropped; bind it with `let _guard = …`"]
 pub struct Guard {
-    running: Option<Running>,
+    running: Option<Arc<Running>>,
 }
 
 /// Where the spans stand that had ended when a flush began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {
-    /// Everything that had ended is in the store.
+    /// Everything that had ended is in the store; in a process that was forked, in files beside it.
     pub is_stored: bool,
-    /// Everything this process has to deliver is delivered, or was refused by the server for good.
+    /// Everything this process has to deliver is delivered, or was refused by the server for good. A process that was forked delivers
+    /// nothing itself and is not told when another one does.
     pub is_delivered: bool,
     /// Spans stored by this process since it started.
     pub stored: u64,
     /// Spans delivered by this process since it started.
     pub delivered: u64,
-    /// Spans in the store that wait for this process's server.
+    /// Spans in the store that wait for this process's server; in a process that was forked, all it has stored for it.
     pub pending: u64,
     /// Spans the server refused for good; they stay in the store with the cause.
     pub rejected: u64,
@@ -268,7 +298,9 @@ impl Guard {
     /// Stores and delivers everything that had ended before the call, waiting no longer than `timeout`.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         let deadline = after(timeout);
-        let Some(running) = &self.running else { return FlushReport::settled() };
+        let running =
+            self.running.as_ref().and_then(|running| if running.is_ours() { Some(running) } else { forked::running() });
+        let Some(running) = running else { return FlushReport::settled() };
         Chunks::release_thread();
         let report = running.collector.flush(deadline);
         running.deliver(report, deadline)
@@ -281,18 +313,12 @@ impl Guard {
 
     fn close(&mut self) -> FlushReport {
         let Some(running) = self.running.take() else { return FlushReport::settled() };
-        let deadline = after(running.flush_timeout);
-        running.recorder.stop();
-        Chunks::release_thread();
-        let report = running.collector.close(deadline);
-        let report = running.deliver(report, deadline);
-        #[cfg(feature = "mlflow")]
-        if let Some(exporter) = &running.exporter {
-            exporter.shutdown(deadline);
+        if running.is_ours() {
+            return running.close();
         }
-        #[cfg(feature = "store")]
-        running.take_leave();
-        report
+        // Its threads are in another process, and its locks may be held by them.
+        std::mem::forget(running);
+        forked::leave().map_or_else(FlushReport::settled, |running| running.close())
     }
 
     /// The configuration in force.
@@ -300,10 +326,10 @@ impl Guard {
         self.running.as_ref().map(|running| &*running.config)
     }
 
-    /// The store spans are kept in.
+    /// The store spans are kept in; `None` in a process that was forked.
     #[cfg(feature = "store")]
     pub fn store(&self) -> Option<&Store> {
-        self.running.as_ref()?.store.as_ref()
+        self.running.as_ref().filter(|running| running.is_ours())?.store.as_ref()
     }
 }
 
@@ -347,9 +373,29 @@ impl Running {
             if report.is_kept() || said.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 return;
             }
-            let why = report.refused.map_or_else(|| format!("not within {ROOT_PATIENCE:?}"), |error| format!("{error:#}"));
+            let why =
+                report.refused.map_or_else(|| format!("not within {ROOT_PATIENCE:?}"), |error| format!("{error:#}"));
             diagnostics.say(format!("a workflow has returned before its spans were safe from a loss of power: {why}"));
         });
+    }
+
+    fn is_ours(&self) -> bool {
+        self.generation == fork::generation()
+    }
+
+    fn close(&self) -> FlushReport {
+        let deadline = after(self.flush_timeout);
+        self.recorder.stop();
+        Chunks::release_thread();
+        let report = self.collector.close(deadline);
+        let report = self.deliver(report, deadline);
+        #[cfg(feature = "mlflow")]
+        if let Some(exporter) = &self.exporter {
+            exporter.shutdown(deadline);
+        }
+        #[cfg(feature = "store")]
+        self.take_leave();
+        report
     }
 
     /// Waits for what `report` says is stored to be delivered too.
@@ -377,6 +423,7 @@ impl Running {
             };
         }
         let _ = deadline;
-        flushed
+        let pending = if self.hands_on { flushed.stored } else { 0 };
+        FlushReport { pending, is_delivered: pending == 0, ..flushed }
     }
 }

@@ -357,7 +357,7 @@ mod float {
 }
 
 /// What one sweep of the collector hands on, to be kept as a whole or not at all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// Spans that ended.
     pub finished: Vec<SpanRecord>,
@@ -372,7 +372,7 @@ pub struct Batch {
 }
 
 /// What there is of a process beside a batch it hands on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remains {
     /// It goes on: more comes.
     #[default]
@@ -384,7 +384,7 @@ pub enum Remains {
 }
 
 /// What could not be recorded, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Losses {
     /// Spans that were not recorded at all, because the chunks were full.
@@ -415,7 +415,11 @@ impl Losses {
             ("crowded", "values dropped, open spans hold too much", self.crowded),
             ("orphaned", "values or ends of unknown spans", self.orphaned),
             ("malformed", "chunks with unreadable entries", self.malformed),
-            ("heap_chunks_lost", "heap chunks of killed processes, with what had not reached the store", self.heap_chunks_lost),
+            (
+                "heap_chunks_lost",
+                "heap chunks of killed processes, with what had not reached the store",
+                self.heap_chunks_lost,
+            ),
             ("heap_chunks", "chunks on the heap, no mapped one was ready", self.heap_chunks),
         ]
     }

@@ -2,6 +2,9 @@
 //!
 //! A program has one recorder, put in place by `init`; each scoped test has its own. A span keeps to the recorder of its trace,
 //! wherever its task or thread runs.
+//!
+//! A process that was forked disowns the recorder of its parent: what its parent has open, its parent ends. Its own spans go to a recorder
+//! of its own, which its first span [takes up](take_up), also where they are children of the parent's.
 
 mod roots;
 
@@ -13,13 +16,15 @@ use crate::capture::Policy;
 use crate::chunk::Chunks;
 use crate::config::{Config, Overrides};
 use crate::diagnostics::Diagnostics;
-use roots::Roots;
+use crate::fork::Once;
 use crate::id::{SpanId, TraceId};
+use roots::Roots;
 
 /// Chunks and the policy of filling them. Recorders are never freed: spans of any thread may still point at one.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    number: u64,
+    /// From 1; 0 once it is disowned.
+    number: AtomicU64,
     chunks: Chunks,
     policy: Policy,
     /// A trace is kept if the lower half of its id is below or at this.
@@ -52,14 +57,21 @@ impl RootEnd {
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// How many recorders take spans: while it is 0, starting a span is one relaxed load.
 static ACTIVE: AtomicU32 = AtomicU32::new(0);
-static INSTALLED: OnceLock<&'static Recorder> = OnceLock::new();
+static INSTALLED: Once<Recorder> = Once::empty();
+/// The one the parent of this process had installed, until there is one of this process.
+static INHERITED: Once<Recorder> = Once::empty();
+/// Installs a recorder of this process.
+static TAKE_UP: Once<TakeUp> = Once::empty();
+
+/// Installs a recorder that goes on where the parent's left off; `false` if that cannot be.
+pub(crate) type TakeUp = fn() -> bool;
 
 impl Recorder {
     /// A recorder that takes spans from now on, keeping the share `ratio` of all traces.
     pub(crate) fn start(chunks: Chunks, policy: Policy, ratio: f64) -> &'static Self {
         ACTIVE.fetch_add(1, Ordering::Relaxed);
         Box::leak(Box::new(Self {
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            number: AtomicU64::new(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)),
             chunks,
             policy,
             keep_up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 },
@@ -70,7 +82,29 @@ impl Recorder {
 
     /// Makes this the recorder of the program; false if there is one already.
     pub(crate) fn install(&'static self) -> bool {
-        INSTALLED.set(self).is_ok()
+        let is_first = INSTALLED.put(self);
+        if is_first {
+            leave_inherited();
+        }
+        is_first
+    }
+
+    /// Leaves it to the process this one was forked from.
+    fn disown(&self) {
+        self.number.store(0, Ordering::Relaxed);
+        self.chunks.disown();
+    }
+
+    /// Whether it is not the recorder of a process this one was forked from.
+    #[inline]
+    pub(crate) fn is_ours(&self) -> bool {
+        self.number() != 0
+    }
+
+    /// This recorder, or in its place the one of this process.
+    #[inline]
+    pub(crate) fn ours(&'static self) -> Option<&'static Self> {
+        if self.is_ours() { Some(self) } else { installed() }
     }
 
     /// Takes no new span; those that are open still write their end.
@@ -83,7 +117,7 @@ impl Recorder {
     /// The number of this recorder in its process.
     #[inline]
     pub(crate) fn number(&self) -> u64 {
-        self.number
+        self.number.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -136,10 +170,47 @@ pub(crate) fn any() -> bool {
     !cfg!(spanwright_off) && ACTIVE.load(Ordering::Relaxed) != 0
 }
 
-/// The recorder of the program.
+/// The recorder of the program. A process that was forked from one that traces takes one up.
 #[inline]
 pub(crate) fn installed() -> Option<&'static Recorder> {
-    INSTALLED.get().copied()
+    INSTALLED.get().or_else(take_up)
+}
+
+/// Whether there is a recorder of this process.
+pub(crate) fn is_installed() -> bool {
+    INSTALLED.get().is_some()
+}
+
+/// Says how a process that was forked gets its recorder.
+pub(crate) fn take_up_with(take_up: &'static TakeUp) {
+    TAKE_UP.put(take_up);
+}
+
+#[cold]
+#[inline(never)]
+fn take_up() -> Option<&'static Recorder> {
+    if INHERITED.get().is_some() && !TAKE_UP.get().is_some_and(|take_up| take_up()) {
+        leave_inherited();
+    }
+    // Also if another thread was faster.
+    INSTALLED.get()
+}
+
+/// In the only thread of a process that was just forked.
+pub(crate) fn start_over() {
+    let Some(recorder) = INSTALLED.take() else { return };
+    recorder.disown();
+    if recorder.is_accepting() {
+        INHERITED.put(recorder);
+    }
+}
+
+/// The parent's recorder needs no successor, or has it.
+pub(crate) fn leave_inherited() {
+    if let Some(recorder) = INHERITED.take() {
+        settle_for_nothing();
+        recorder.stop();
+    }
 }
 
 /// Whether it has been settled that no recorder is there: said, or on purpose.
@@ -161,7 +232,7 @@ pub(crate) fn nothing_installed() {
 #[cold]
 #[inline(never)]
 fn say_nothing_installed() {
-    if installed().is_some() || SETTLED.swap(true, Ordering::Relaxed) {
+    if is_installed() || SETTLED.swap(true, Ordering::Relaxed) {
         return;
     }
     let (config, _) = Config::of_process(Overrides::default());

@@ -57,7 +57,11 @@ fn a_disk_that_is_full_at_any_moment_of_a_programs_life_ends_nobody_and_what_is_
     // A few more steps hit the transactions that follow.
     stages.extend((100..160).step_by(6).map(|page| 4 * page));
     let lost: Vec<_> = stages.into_iter().map(|kib| runs_on_a_disk_of(kib, |_, _| {})).collect();
-    assert_eq!((lost.first(), lost.last()), (Some(&SPANS), Some(&0)), "the smallest takes nothing, the largest everything: {lost:?}");
+    assert_eq!(
+        (lost.first(), lost.last()),
+        (Some(&SPANS), Some(&0)),
+        "the smallest takes nothing, the largest everything: {lost:?}"
+    );
 }
 
 #[test]
@@ -74,8 +78,7 @@ fn a_full_disk_beside_a_store_that_is_there_costs_nothing_that_was_in_it() {
 fn a_program_goes_on_when_its_disk_is_full_and_stores_and_delivers_when_there_is_room_again() {
     let receiver = Receiver::start();
     let disk = Tmpfs::of_kib(8 * 1024);
-    let place =
-        Place::with_store(PROGRAM, &disk.path().join("store")).with("MLFLOW_TRACKING_URI", &receiver.uri());
+    let place = Place::with_store(PROGRAM, &disk.path().join("store")).with("MLFLOW_TRACKING_URI", &receiver.uri());
     let mut program = place.start();
     assert_eq!(program.tell("do 10 9"), "did 720");
     assert_eq!(program.flush(30_000).count("delivered"), 100);
@@ -300,7 +303,10 @@ fn aside(place: &Place) -> Vec<PathBuf> {
     let files = fs::read_dir(&place.store).expect("it is there").flatten().map(|file| file.path());
     let is_aside = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("store.db.corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm") && !name.ends_with("read")
+        name.starts_with("store.db.corrupt-")
+            && !name.ends_with("-wal")
+            && !name.ends_with("-shm")
+            && !name.ends_with("read")
     };
     files.filter(is_aside).collect()
 }

@@ -12,7 +12,8 @@ fn diagnosed(place: &Place, name: &str) -> Option<(u64, String)> {
     let found = place.doctor();
     let check = found["checks"].as_array().expect("checks").iter().find(|check| check["name"] == name)?.clone();
     let detail = check["detail"].as_str().expect("text").to_owned();
-    let digits: String = detail.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(char::is_ascii_digit).collect();
+    let digits: String =
+        detail.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(char::is_ascii_digit).collect();
     Some((digits.parse().unwrap_or(0), detail))
 }
 

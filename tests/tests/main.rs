@@ -11,6 +11,7 @@ mod fault_exit;
 mod fault_network;
 mod fault_overload;
 mod fixture;
+mod fork;
 mod invariants;
 mod look;
 mod mlflow_content;

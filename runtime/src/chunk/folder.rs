@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A process is dead when its lease can be locked. Whoever locks it owns the folder: it reads the chunks, keeps what they hold,
-//! and removes the folder. The lock goes with the process that holds it, so that this happens exactly once.
+//! and removes the folder. The lock goes with the process that holds it, so that this happens exactly once. A process that was forked
+//! from it does not hold it: it has a folder of its own, once it traces.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -21,6 +22,7 @@ use super::counts;
 use super::entry::Entry;
 use super::memory::{HEADER_WORDS, MAGIC, Memory};
 use super::sync::AtomicU64;
+use crate::fork::OwnFile;
 use crate::record::Losses;
 
 const LEASE: &str = "lease";
@@ -36,7 +38,7 @@ pub(crate) struct Folder {
     makes_chunks: bool,
     files: Mutex<Files>,
     /// Locked for as long as the folder is ours.
-    _lease: File,
+    _lease: OwnFile,
 }
 
 /// What has been made in the folder.
@@ -74,12 +76,15 @@ impl Folder {
     }
 
     /// Takes the lease in `unnamed` and gives the folder its name.
-    fn named(unnamed: &Path, path: &Path, destination: Option<&str>) -> io::Result<File> {
-        let mut lease = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unnamed.join(LEASE))?;
+    fn named(unnamed: &Path, path: &Path, destination: Option<&str>) -> io::Result<OwnFile> {
+        let file = unnamed.join(LEASE);
+        let lease =
+            OwnFile::open(|| OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file))?;
         lease.try_lock().map_err(io::Error::from)?;
-        writeln!(lease, "pid {}", std::process::id())?;
+        let mut says: &File = &lease;
+        writeln!(says, "pid {}", std::process::id())?;
         if let Some(destination) = destination {
-            writeln!(lease, "{DESTINATION}{destination}")?;
+            writeln!(says, "{DESTINATION}{destination}")?;
         }
         fs::rename(unnamed, path)?;
         Ok(lease)
@@ -189,7 +194,7 @@ fn folder_of(root: &Path, process: u64) -> PathBuf {
 pub(crate) struct Abandoned {
     path: PathBuf,
     process: u64,
-    _lease: File,
+    _lease: OwnFile,
 }
 
 impl Abandoned {
@@ -204,7 +209,7 @@ impl Abandoned {
         if path.extension().is_some_and(|extension| extension == UNNAMED) && !is_old(&path) {
             return None;
         }
-        let Ok(lease) = File::open(path.join(LEASE)) else {
+        let Ok(lease) = OwnFile::open(|| File::open(path.join(LEASE))) else {
             // Whoever removed it died before the last step. A folder that is not empty is none of ours.
             drop(fs::remove_dir(path));
             return None;
@@ -340,7 +345,9 @@ mod tests {
                 }
             });
             let made: Vec<_> = (1..=500)
-                .map(|process| Folder::create(root.path(), process, None).and_then(|folder| folder.map("1.16.chunk", 16, 1)).err())
+                .map(|process| {
+                    Folder::create(root.path(), process, None).and_then(|folder| folder.map("1.16.chunk", 16, 1)).err()
+                })
                 .collect();
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert_eq!(made.iter().flatten().map(ToString::to_string).next(), None);

@@ -62,6 +62,13 @@ impl Place {
         }
     }
 
+    /// Lets go of a chunk that another process writes to.
+    fn forget(&self) {
+        self.words.set(None);
+        self.chunks.set(None);
+        self.slot.set(None);
+    }
+
     /// Exchanges the chunk at hand for one of `chunks`.
     fn renew(&self, chunks: &'static Chunks, urgency: Urgency) -> bool {
         self.seal();
@@ -130,6 +137,10 @@ pub(super) fn write_with(
 #[cold]
 #[inline(never)]
 fn write_elsewhere(chunks: &'static Chunks, length: usize, urgency: Urgency, fill: &dyn Fn(&[AtomicU64])) -> bool {
+    // The span was started before a fork, and is ended by the process that started it.
+    if chunks.are_disowned() {
+        return true;
+    }
     if length > chunks.small.capacity() {
         return chunks.long.iter().any(|table| write_alone(chunks, table, length, urgency, fill));
     }
@@ -170,4 +181,9 @@ fn write_alone(
 /// Seals the calling thread's chunk.
 pub(super) fn release() {
     PLACE.with(Place::seal);
+}
+
+/// In the only thread of a process that was just forked: its parent goes on writing to the chunk at hand.
+pub(super) fn start_over() {
+    let _ = PLACE.try_with(Place::forget);
 }

@@ -28,6 +28,7 @@ mod sync;
 mod table;
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::thread::Thread;
 
 use crate::id::{SpanId, TraceId};
@@ -61,6 +62,8 @@ pub(crate) struct Chunks {
     counts: Counts,
     /// The thread to be woken when a chunk is taken.
     watch: OnceLock<Thread>,
+    /// Another process writes to them, which this one was forked from.
+    disowned: AtomicBool,
 }
 
 impl Chunks {
@@ -76,6 +79,7 @@ impl Chunks {
             long: [Table::new(8 * large, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
             counts: Counts::default(),
             watch: OnceLock::new(),
+            disowned: AtomicBool::new(false),
         }
     }
 
@@ -138,6 +142,20 @@ impl Chunks {
     /// Seals the calling thread's chunk, so that the collector can recycle it.
     pub(crate) fn release_thread() {
         local::release();
+    }
+
+    /// In the only thread of a process that was just forked: lets go of the parent's chunk.
+    pub(crate) fn start_over() {
+        local::start_over();
+    }
+
+    /// Leaves the chunks to the process this one was forked from: what is written to them from now on goes nowhere.
+    pub(crate) fn disown(&self) {
+        self.disowned.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn are_disowned(&self) -> bool {
+        self.disowned.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// What could not be taken so far, and chunks taken from the heap.

@@ -96,7 +96,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(slots: usize, words: usize) -> Self {
-        let empty = |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
+        let empty =
+            |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
         let (slots, spare) = (empty(slots), empty(slots.div_ceil(4)));
         Self { slots, spare, is_stocked: AtomicBool::new(false), wanted: AtomicUsize::new(0), words }
     }

@@ -96,6 +96,14 @@ fn wall_unix_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
+/// Whether somebody steers in this process.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// In a process that was just forked: whoever steered is not there any more.
+pub(crate) fn start_over() {
+    TAKEN.store(false, Ordering::Relaxed);
+}
+
 /// Keeps the counter at the time of the operating system. The first of a process does, others do nothing.
 #[derive(Debug)]
 pub(crate) struct Steering {
@@ -145,13 +153,20 @@ impl Steering {
 
     /// Starts to measure, if there is a counter to be measured and nobody else does.
     pub(crate) fn start() -> Self {
-        static TAKEN: AtomicBool = AtomicBool::new(false);
         let is_first = !TAKEN.swap(true, Ordering::Relaxed);
         Self::of(&SCALE, is_first && counter::is_steady())
     }
 
     fn of(scale: &'static Scale, is_on: bool) -> Self {
-        Self { scale, stage: if is_on { Stage::Measuring { since: Moment::now() } } else { Stage::Off } }
+        let is_measured = scale.rate.load(Ordering::Relaxed) != 0;
+        // Measured already in a process that was forked; in use, or given up there.
+        let is_in_use = scale.set_at.load(Ordering::Relaxed) != NEVER;
+        let stage = match (is_on, is_measured) {
+            (true, false) => Stage::Measuring { since: Moment::now() },
+            (true, true) if is_in_use => Stage::Steering,
+            _ => Stage::Off,
+        };
+        Self { scale, stage }
     }
 
     /// Sets the counter right. To be called several times a second.

@@ -24,7 +24,7 @@ mod thread;
 
 pub(crate) use assembly::Assembly;
 pub use thread::INTERVAL;
-pub(crate) use thread::{Handle, Report};
+pub(crate) use thread::{Handle, Occasion, Report};
 
 use std::sync::Arc;
 

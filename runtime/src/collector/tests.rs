@@ -340,7 +340,7 @@ fn spawn(recorder: &'static Recorder, sink: impl RecordSink + 'static) -> (Handl
     let into = said.clone();
     let diagnostics = Diagnostics::to(move |line| into.lock().expect("no panic").push(line.to_owned()));
     let collector = Collector::new(recorder, Box::new(sink), None);
-    (Handle::spawn(collector, diagnostics, || ()).expect("a thread can be started"), said)
+    (Handle::spawn(collector, diagnostics, |_| ()).expect("a thread can be started"), said)
 }
 
 fn soon() -> Instant {

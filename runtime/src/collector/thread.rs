@@ -20,6 +20,17 @@ pub const INTERVAL: Duration = Duration::from_millis(50);
 /// How often a store that refuses is mentioned.
 const REMINDER: Duration = Duration::from_secs(30);
 
+/// When something else than collecting may be done on the thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Before anything else.
+    Start,
+    /// Between two cycles.
+    Pause,
+    /// Before a cycle somebody waits for.
+    Asked,
+}
+
 enum Command {
     Flush(SyncSender<Report>),
     Close(SyncSender<Report>),
@@ -57,11 +68,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Starts the thread. `first` runs on it before anything else: recovery does not delay the program.
+    /// Starts the thread. `beside` runs on it too: recovery does not delay the program.
     pub(crate) fn spawn(
         collector: Collector,
         diagnostics: Diagnostics,
-        first: impl FnOnce() + Send + 'static,
+        mut beside: impl FnMut(Occasion) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
         let chunks = collector.recorder.chunks();
@@ -71,8 +82,8 @@ impl Handle {
             // Not to be dropped by a panic: the lease it holds says that somebody may still write to the chunks.
             let mut collector = ManuallyDrop::new(collector);
             let work = AssertUnwindSafe(|| {
-                first();
-                run(&mut collector, &inbox, &diagnostics)
+                beside(Occasion::Start);
+                run(&mut collector, &inbox, &diagnostics, &mut beside)
             });
             match catch_unwind(work) {
                 Ok(closing) => close(ManuallyDrop::into_inner(collector), closing, &diagnostics),
@@ -142,7 +153,9 @@ fn close(collector: Collector, closing: Closing, diagnostics: &Diagnostics) {
         let what = match (gone, in_files) {
             (0, _) => format!("{in_files} spans are not stored yet and stay in chunk files for the next process"),
             (_, 0) => format!("{gone} spans are not stored and go with the process"),
-            _ => format!("{gone} spans are not stored and go with the process, {in_files} stay in chunk files for the next one"),
+            _ => format!(
+                "{gone} spans are not stored and go with the process, {in_files} stay in chunk files for the next one"
+            ),
         };
         diagnostics.say(format!("{what}: {error:#}"));
         report.refused = Some(error);
@@ -158,7 +171,12 @@ fn say_panic(diagnostics: &Diagnostics, payload: &(dyn Any + Send)) {
     ));
 }
 
-fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagnostics) -> Closing {
+fn run(
+    collector: &mut Collector,
+    inbox: &Receiver<Command>,
+    diagnostics: &Diagnostics,
+    beside: &mut dyn FnMut(Occasion),
+) -> Closing {
     let mut speaker = Speaker::new(diagnostics);
     let mut clock = Steering::start();
     let mut refused = None;
@@ -180,6 +198,7 @@ fn run(collector: &mut Collector, inbox: &Receiver<Command>, diagnostics: &Diagn
         // Many may wait for the same cycle; whoever asks during it waits for the next.
         let commands: Vec<_> = command.into_iter().chain(inbox.try_iter()).collect();
         clock.adjust();
+        beside(if commands.is_empty() { Occasion::Pause } else { Occasion::Asked });
         refused = collector.cycle().err();
         let report = Report { tally: collector.tally(), refused: refused.clone(), ..Report::default() };
         speaker.look_at(&report);
@@ -226,7 +245,8 @@ impl<'d> Speaker<'d> {
 
     fn say_losses(&mut self, tally: &Tally) -> bool {
         let said = self.said.losses.by_cause();
-        let is_new = |(name, _, now): &(&str, &str, u64)| said.iter().any(|(said, _, count)| said == name && now > count);
+        let is_new =
+            |(name, _, now): &(&str, &str, u64)| said.iter().any(|(said, _, count)| said == name && now > count);
         let new: Vec<_> =
             tally.losses.happened().filter(is_new).map(|(_, what, now)| format!("{now} {what}")).collect();
         self.said = *tally;

@@ -1,17 +1,19 @@
 //! Tracing into the store, and from there to a server.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chunk::Source;
 use crate::chunk::folder::Folder;
-use crate::collector::Collector;
+use crate::collector::{Collector, Occasion};
 use crate::config::{ChunkPlace, Config, Destination, Durability, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
+use crate::fork;
 use crate::id::next_span_id;
 use crate::record::{Batch, RecordSink};
-use crate::store::{self, Counts, Limits, ProcessId, Store};
+use crate::store::{self, Counts, Limits, ProcessId, Salvaged, Store};
 
 use super::recovery::chunk_root;
 use super::{Parts, Running};
@@ -23,6 +25,13 @@ const SWEEP_AT_ONCE: Duration = Duration::from_millis(100);
 const SWEEP_PAUSE: Duration = Duration::from_millis(500);
 /// How often evictions are mentioned while they go on; the rest is at the end.
 const REMINDER: Duration = Duration::from_secs(30);
+/// How often is looked for what other processes left or hand on: a process that has forked expects it of its children.
+const CHILDREN_INTERVAL: Duration = Duration::from_secs(1);
+const LEGACY_INTERVAL: Duration = Duration::from_secs(30);
+/// Taking in stops after so long, and goes on after a cycle.
+const TAKE_IN_AT_ONCE: Duration = Duration::from_millis(100);
+/// Different problems with that are said at most.
+const MOST_SAID: usize = 20;
 
 impl Parts {
     pub(super) fn start(self) -> Result<Running, Error> {
@@ -30,10 +39,8 @@ impl Parts {
         let is_durable = self.config.durability.value == Durability::Power && self.make_durable(&store);
         let recorder = self.recorder()?;
         let process = ProcessId(next_span_id().to_u64());
-        let destination = match &self.config.destination.value {
-            Destination::Http(uri) => Some(uri.to_string()),
-            _ => None,
-        };
+        let destination = self.destination();
+        super::forked::keep_plan(&self, store.folder());
         #[cfg(feature = "mlflow")]
         let exporter = self.start_exporter(&store);
         let sink = Kept {
@@ -50,13 +57,11 @@ impl Parts {
             exporter: exporter.clone(),
         };
         let heir = sink.clone();
-        let source = self.chunk_source(&store, process, destination.as_deref());
+        let source = self.chunk_source(store.folder(), process, destination.as_deref());
         let collector = Collector::new(recorder, Box::new(sink), source);
-        let config = self.config.clone();
         let running_diagnostics = self.diagnostics.clone();
-        let mut running = self.run(recorder, collector, move || {
-            take_over(&heir, &config);
-        })?;
+        let mut heir = Heir { kept: heir, config: self.config.clone(), next: Instant::now(), said: Vec::new() };
+        let mut running = self.run(recorder, collector, move |occasion| heir.look(occasion))?;
         running.store = Some(store);
         if is_durable {
             running.store_at_root_ends(&running_diagnostics);
@@ -68,6 +73,14 @@ impl Parts {
         Ok(running)
     }
 
+    /// The server spans are for.
+    pub(super) fn destination(&self) -> Option<String> {
+        match &self.config.destination.value {
+            Destination::Http(uri) => Some(uri.to_string()),
+            _ => None,
+        }
+    }
+
     /// The configured store, or memory if it cannot be opened.
     fn open_store(&self) -> Result<Store, Error> {
         let folder = match &self.config.store.value {
@@ -77,7 +90,9 @@ impl Parts {
         };
         let Some(folder) = folder else { return Store::in_memory() };
         let store = Store::open(&folder).or_else(|error| {
-            self.diagnostics.say(format!("spans are kept in memory until the store can be used, or go with the process: {error:#}"));
+            self.diagnostics.say(format!(
+                "spans are kept in memory until the store can be used, or go with the process: {error:#}"
+            ));
             Store::in_memory_until(&folder)
         })?;
         store.notices().iter().for_each(|notice| self.diagnostics.say(notice));
@@ -110,7 +125,12 @@ impl Parts {
 
     /// Chunks in files survive the process. Where there can be none, heap chunks serve, and `doctor` says so; the lease alone says
     /// then whether the process lives, so that what it leaves open in the store is closed when it is gone.
-    fn chunk_source(&self, store: &Store, process: ProcessId, destination: Option<&str>) -> Option<Arc<dyn Source>> {
+    pub(super) fn chunk_source(
+        &self,
+        store: Option<&Path>,
+        process: ProcessId,
+        destination: Option<&str>,
+    ) -> Option<Arc<dyn Source>> {
         let root = chunk_root(store, &self.config)?;
         let on_heap = || Folder::without_chunks(&root, process.0, destination);
         let folder = match self.config.chunks.value {
@@ -217,15 +237,77 @@ impl Drop for Kept {
     }
 }
 
-/// Takes over from processes that died, on the collector's thread, before it does anything else.
-fn take_over(heir: &Kept, config: &Config) {
-    let recovered = super::recover(&heir.store, config);
-    if recovered.unread_chunks > 0 {
-        let chunks = recovered.unread_chunks;
-        heir.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+/// Takes over from processes that died or were forked, on the collector's thread.
+struct Heir {
+    kept: Kept,
+    config: Arc<Config>,
+    /// When to look again.
+    next: Instant,
+    said: Vec<String>,
+}
+
+impl Heir {
+    fn look(&mut self, occasion: Occasion) {
+        let has_children = fork::has_children();
+        let is_due = match occasion {
+            Occasion::Start => true,
+            // Of its children a program knows when they are done; it expects what they traced to be delivered with its own.
+            Occasion::Asked => has_children,
+            Occasion::Pause => Instant::now() >= self.next,
+        };
+        if is_due {
+            let pause = if has_children { CHILDREN_INTERVAL } else { LEGACY_INTERVAL };
+            // What was handed on comes first, and may be much: the chunks of this process have to be emptied meanwhile.
+            let is_done = self.take_in(if occasion == Occasion::Asked { Duration::MAX } else { TAKE_IN_AT_ONCE });
+            if is_done {
+                self.take_over();
+            }
+            self.next = Instant::now() + if is_done { pause } else { Duration::ZERO };
+        }
+        if occasion == Occasion::Start {
+            self.kept.wake_exporter();
+        }
     }
-    let salvaged = recovered.salvaged;
-    if salvaged.files > 0 {
+
+    /// Takes in what processes that were forked hand on; whether that is all.
+    fn take_in(&mut self, at_most: Duration) -> bool {
+        match self.kept.store.take_in(None, at_most) {
+            Ok(taken) => {
+                self.look_at(taken.spans, 0, taken.damaged);
+                !taken.is_cut_short
+            }
+            // Tried again, and said, with what is left of the dead.
+            Err(_) => true,
+        }
+    }
+
+    fn take_over(&mut self) {
+        let recovered = super::recover(&self.kept.store, &self.config);
+        self.look_at(recovered.spans, recovered.unread_chunks, recovered.unread_batches);
+        self.look_at_salvaged(recovered.salvaged);
+        for problem in recovered.problems {
+            self.say_once(format!("spans of another process stay where they are for now: {problem:#}"));
+        }
+    }
+
+    fn look_at(&self, spans: u64, chunks: u64, files: u64) {
+        if chunks > 0 {
+            self.kept.diagnostics.say(format!("{chunks} chunks of a process that died could not be read to their end"));
+        }
+        if files > 0 {
+            self.kept.diagnostics.say(format!(
+                "{files} files of a process that was forked could not be read to their end, and are put aside in `spool` beside the store"
+            ));
+        }
+        if spans > 0 {
+            self.kept.wake_exporter();
+        }
+    }
+
+    fn look_at_salvaged(&self, salvaged: Salvaged) {
+        if salvaged.files == 0 {
+            return;
+        }
         let mut line = format!("{} undelivered spans of a damaged store were taken over", salvaged.spans);
         if salvaged.unreadable > 0 {
             line.push_str(&format!("; {} cannot be read any more", salvaged.unreadable));
@@ -233,10 +315,14 @@ fn take_over(heir: &Kept, config: &Config) {
         if salvaged.unopened > 0 {
             line.push_str("; its file cannot be opened at all");
         }
-        heir.diagnostics.say(line);
+        self.kept.diagnostics.say(line);
+        self.kept.wake_exporter();
     }
-    for problem in recovered.problems {
-        heir.diagnostics.say(format!("spans of a process that died stay in its chunks for now: {problem:#}"));
+
+    fn say_once(&mut self, line: String) {
+        if self.said.len() < MOST_SAID && !self.said.contains(&line) {
+            self.kept.diagnostics.say(&line);
+            self.said.push(line);
+        }
     }
-    heir.wake_exporter();
 }

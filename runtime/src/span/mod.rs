@@ -62,7 +62,7 @@ pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
 fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     match current.open() {
-        Some((recorder, trace, parent)) if site.kind != Kind::Scheduled => {
+        Some((recorder, trace, parent)) if site.kind != Kind::Scheduled && recorder.is_ours() => {
             let id = begin(site, recorder, trace, Some(parent), values);
             Span { recorder: Some(recorder), site, trace, id }
         }
@@ -75,7 +75,10 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
 fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
-    let Some(recorder) = current.recorder.or_else(recorder::installed) else { return span };
+    let Some(recorder) = current.recorder.map_or_else(recorder::installed, Recorder::ours) else { return span };
+    if current.span.is_valid() && site.kind != Kind::Scheduled {
+        return start_below_inherited(site, recorder, current, values);
+    }
     let starts_trace = !current.trace.is_valid() || site.kind == Kind::Scheduled;
     if starts_trace {
         if !recorder.is_accepting() {
@@ -97,6 +100,22 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         recorder.chunks().count_dropped_span();
     }
     span
+}
+
+/// Starts a child of a span that the process this one was forked from has open.
+#[cold]
+#[inline(never)]
+fn start_below_inherited(
+    site: &'static Callsite,
+    recorder: &'static Recorder,
+    Current { trace, span, .. }: Current,
+    values: &[&dyn Value],
+) -> Span {
+    if !recorder.is_accepting() {
+        return Span { recorder: None, site, trace, id: Current::NONE.span };
+    }
+    let id = begin(site, recorder, trace, Some(span), values);
+    Span { recorder: Some(recorder), site, trace, id }
 }
 
 /// Writes the start of a span and what is captured of its inputs; an invalid id if there is no room.

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::fork::OwnFile;
 use crate::nearest::nearest;
 
 const NAME: &str = ".spanwright";
 pub(super) const DATABASE: &str = "store.db";
 /// Held while the database is opened, made, upgraded or put aside.
 const OPEN_LOCK: &str = "open.lock";
-const OPEN_LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the store of a program started in `start` is: the nearest `.spanwright` upwards, else one in `start`.
 ///
@@ -65,14 +66,19 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 
 /// Keeps other processes from opening the store until dropped. `None` if one of them hangs in there, or if the file
 /// system has no locks: SQLite's own locks still hold.
-pub(super) fn lock_opening(folder: &Path) -> Option<File> {
-    let file = open_private(&folder.join(OPEN_LOCK)).ok()?;
-    let deadline = Instant::now() + OPEN_LOCK_PATIENCE;
+pub(super) fn lock_opening(folder: &Path) -> Option<OwnFile> {
+    lock_patiently(&folder.join(OPEN_LOCK)).ok()
+}
+
+/// The lock on a file, as soon as nobody else has it.
+pub(super) fn lock_patiently(path: &Path) -> io::Result<OwnFile> {
+    let file = OwnFile::open(|| open_private(path))?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
         match file.try_lock() {
-            Ok(()) => return Some(file),
+            Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(5)),
-            Err(_) => return None,
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{During as _, Place, Result, Store, connect, folder, salvage, schema, unix_s, unusable};
+use super::{During as _, Place, Result, Store, check_process, connect, folder, salvage, schema, unix_s, unusable};
 
 /// Whoever deletes a folder is given so long to finish.
 const DELETION: Duration = Duration::from_millis(100);
@@ -84,6 +84,7 @@ impl Store {
         operation: &str,
         mut body: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
+        check_process(operation)?;
         let mut held = self.connection();
         loop {
             self.keep_up(&mut held)?;
@@ -177,7 +178,8 @@ impl Store {
         let spare = Connection::open_in_memory().during("open a store in memory")?;
         let memory = Self::new(Held::in_memory(std::mem::replace(&mut held.connection, spare)), Place::default());
         let moved = salvage::bring_over(&memory, &disk);
-        match (moved, Arc::into_inner(memory.connection), Arc::into_inner(disk.connection)) {
+        let place = disk.place.clone();
+        match (moved, Arc::into_inner(memory.into_connection()), Arc::into_inner(disk.into_connection())) {
             (Ok(_), _, Some(disk)) => *held = into_inner(disk),
             (moved, Some(memory), _) => {
                 held.connection = into_inner(memory).connection;
@@ -186,7 +188,7 @@ impl Store {
             (moved, ..) => return moved.map(drop),
         }
         self.place.is_waiting.store(false, Ordering::Release);
-        disk.place.notices.iter().for_each(|notice| self.place.tell(notice.clone()));
+        place.notices.iter().for_each(|notice| self.place.tell(notice.clone()));
         self.place.tell(format!("the store in {} can be used now; what was kept in memory is there", folder.display()));
         Ok(())
     }
@@ -201,7 +203,7 @@ impl Store {
         let on_disk = Some((folder.to_owned(), folder.join(folder::DATABASE)));
         let place = Place { on_disk, ..Place::default() };
         place.is_waiting.store(true, Ordering::Release);
-        Ok(Self { connection: memory.connection, place: Arc::new(place) })
+        Ok(Self { connection: memory.connection.clone(), place: Arc::new(place), generation: memory.generation })
     }
 
     /// Tries once more to move what is in memory to its folder. Returns how many undelivered spans stay in memory and go with it; 0

@@ -26,6 +26,7 @@
 //! | `store.db.corrupt-<unix s>` | one that could not be read, put aside |
 //! | `store.db.corrupt-<unix s>.read` | locked while that is read, and not empty once what it had undelivered is in the store |
 //! | `open.lock` | locked for the moment of opening |
+//! | `spool/` | what forked processes hand on: see [`spool`] |
 //! | `export-<hash>.lock` | locked as long as somebody exports to the destination with that hash |
 //! | `.gitignore` | `*` |
 //!
@@ -47,15 +48,16 @@
 
 mod destination;
 mod folder;
-mod losses;
 mod held;
 mod log;
+mod losses;
 mod queue;
 mod read;
 mod retention;
 mod row;
 mod salvage;
 mod schema;
+pub(crate) mod spool;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -71,6 +73,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use serde::Serialize;
 
 use crate::error::{Error, Kind};
+use crate::fork;
 use crate::record::{Batch, RecordSink};
 use held::Held;
 
@@ -98,6 +101,9 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 ///
 /// Clones share one connection and take turns on it; [`Store::reopen`] gives a thread its own.
 ///
+/// A process that was forked, without exec, from one that has opened a store can open and use none: SQLite does not work there, and every
+/// operation is an error. What such a process traces is kept all the same, and gets into the store by way of another process.
+///
 /// ```
 /// use spanwright::store::{Store, TraceFilter};
 ///
@@ -111,6 +117,16 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 pub struct Store {
     connection: Arc<Mutex<Held>>,
     place: Arc<Place>,
+    generation: u32,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            // SQLite's connections are not even to be closed by a process that was forked.
+            std::mem::forget(self.connection.clone());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +162,7 @@ impl Store {
     /// [`Error::is_store`] if the folder cannot be made or written, the disk is full, another process holds the database for
     /// more than 5 s, or a newer version of this library made it.
     pub fn open(folder: &Path) -> Result<Self> {
+        check_process("open the store")?;
         let shown = folder.display();
         folder::prepare(folder).map_err(|cause| unusable(folder, cause))?;
         let mut notices = Vec::new();
@@ -192,6 +209,7 @@ impl Store {
     ///
     /// [`Error::is_store`] if SQLite cannot be set up.
     pub fn in_memory() -> Result<Self> {
+        check_process("open a store in memory")?;
         let mut connection = Connection::open_in_memory().during("open a store in memory")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection, "memory")?;
@@ -199,7 +217,11 @@ impl Store {
     }
 
     fn new(held: Held, place: Place) -> Self {
-        Self { connection: Arc::new(Mutex::new(held)), place: Arc::new(place) }
+        Self { connection: Arc::new(Mutex::new(held)), place: Arc::new(place), generation: fork::generation() }
+    }
+
+    fn into_connection(self) -> Arc<Mutex<Held>> {
+        self.connection.clone()
     }
 
     /// A handle with a connection of its own on the same file. In memory: another handle on this connection.
@@ -211,8 +233,10 @@ impl Store {
         match self.path() {
             None => Ok(self.clone()),
             Some(database) => {
+                check_process("open the store")?;
                 let held = Held::on_disk(connect(database)?, database);
-                Ok(Self { connection: Arc::new(Mutex::new(held)), place: self.place.clone() })
+                let connection = Arc::new(Mutex::new(held));
+                Ok(Self { connection, place: self.place.clone(), generation: self.generation })
             }
         }
     }
@@ -273,6 +297,22 @@ impl Store {
 
 fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Refuses in a process that was forked: even a new connection there would meet the locks and tables of the parent's. Elsewhere, notices
+/// forks from now on.
+fn check_process(operation: &str) -> Result<()> {
+    fork::watch();
+    if fork::is_child() {
+        return Err(forked(operation));
+    }
+    Ok(())
+}
+
+#[cold]
+fn forked(operation: &str) -> Error {
+    let why = "this process was forked from one that uses a store, and SQLite does not work in it; use the store in the parent";
+    Error::new(Kind::State, format!("cannot {operation}: {why}"))
 }
 
 fn connect(database: &Path) -> Result<Connection> {

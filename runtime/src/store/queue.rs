@@ -1,7 +1,7 @@
 //! The drain face: what waits for which destination.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::destination::{destination_number, known_destination, redirect};
 use super::row::decode;
 use super::{Result, Store, folder, unusable};
+use crate::fork::OwnFile;
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
 
@@ -94,7 +95,7 @@ impl Backlog {
 /// The exclusive right to export to one destination, until dropped or until the process ends, however it ends.
 #[derive(Debug)]
 #[must_use = "the right to export ends when the lease is dropped"]
-pub struct Lease(#[expect(dead_code, reason = "held for its lock")] Option<File>);
+pub struct Lease(#[expect(dead_code, reason = "held for its lock")] Option<OwnFile>);
 
 impl Store {
     /// The oldest spans that wait for `destination`: at most `max_spans`, of at most `max_bytes` stored bytes, but at least
@@ -270,7 +271,7 @@ impl Store {
     pub fn exporter_lease(&self, destination: &str) -> Result<Option<Lease>> {
         let Some(folder) = self.folder() else { return Ok(Some(Lease(None))) };
         let path = folder.join(format!("export-{:016x}.lock", hash(destination)));
-        let file = folder::open_private(&path).map_err(|cause| unusable(&path, cause))?;
+        let file = OwnFile::open(|| folder::open_private(&path)).map_err(|cause| unusable(&path, cause))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lease(Some(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -39,7 +39,8 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
                 let above = spans.get(&(trace.clone(), parent.to_vec()));
                 let worker = |span: &Got| span.call.map(|(victim, worker, _)| (victim, worker));
                 let fits = |above: &Got| {
-                    above.name == "flow" && (above.call.is_none() || span.call.is_none() || worker(above) == worker(span))
+                    above.name == "flow"
+                        && (above.call.is_none() || span.call.is_none() || worker(above) == worker(span))
                 };
                 if !above.is_some_and(fits) {
                     sum.complaints.push(format!("{} {:?} has no span above it", span.name, span.call));
@@ -47,7 +48,8 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
             }
         }
     }
-    sum.complaints.extend(roots.values().filter(|roots| **roots != 1).map(|roots| format!("a trace with {roots} roots")));
+    sum.complaints
+        .extend(roots.values().filter(|roots| **roots != 1).map(|roots| format!("a trace with {roots} roots")));
     for (load, returned) in victims {
         for (worker, returned) in returned.iter().enumerate() {
             for (name, returned) in [("step", returned.steps), ("flow", returned.workflows)] {

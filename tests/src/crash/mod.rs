@@ -159,7 +159,8 @@ impl Round<'_> {
     /// Lines of the programs that nothing of what was done to them explains.
     fn said(&self) -> Vec<String> {
         let said = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-        let is_odd = |line: &&str| ["panicked", "could not be read", "lost since start"].iter().any(|odd| line.contains(odd));
+        let is_odd =
+            |line: &&str| ["panicked", "could not be read", "lost since start"].iter().any(|odd| line.contains(odd));
         said.lines().filter(is_odd).map(str::to_owned).collect()
     }
 
@@ -269,8 +270,11 @@ impl Round<'_> {
             }
         }
         let queued = store.pending(&self.receiver.uri(), usize::MAX >> 1, usize::MAX).expect("the store reads");
-        let key = |span: &spanwright::record::SpanRecord| (span.trace_id.to_bytes().to_vec(), span.span_id.to_bytes().to_vec());
-        if !self.stages.contains(&Stage::MidRequest) && queued.iter().any(|span| self.receiver.has(&key(&span.record))) {
+        let key = |span: &spanwright::record::SpanRecord| {
+            (span.trace_id.to_bytes().to_vec(), span.span_id.to_bytes().to_vec())
+        };
+        if !self.stages.contains(&Stage::MidRequest) && queued.iter().any(|span| self.receiver.has(&key(&span.record)))
+        {
             self.stages.insert(Stage::BeforeAck);
         }
     }
@@ -303,10 +307,13 @@ impl Round<'_> {
             if recovered.unread_chunks > 0 {
                 complaints.push(format!("{} chunks could not be read", recovered.unread_chunks));
             }
-            first = push(&store, &config, Adopt::Undirected, |_| {}).map_err(|error| complaints.push(format!("push: {error:#}"))).ok();
+            first = push(&store, &config, Adopt::Undirected, |_| {})
+                .map_err(|error| complaints.push(format!("push: {error:#}")))
+                .ok();
         }
         let statistics = store.statistics().expect("the store reads");
-        let pending: u64 = statistics.backlog.iter().map(|backlog| backlog.pending.spans + backlog.rejected.spans).sum();
+        let pending: u64 =
+            statistics.backlog.iter().map(|backlog| backlog.pending.spans + backlog.rejected.spans).sum();
         // On the heap the root may be gone; its spans wait for it, a minute.
         if pending > 0 && !self.plan.is_on_heap {
             complaints.push(format!("{pending} spans are still pending or were refused: {first:?}"));

@@ -1,6 +1,7 @@
 mod delivery;
 mod durability;
 mod keeping;
+mod spool;
 
 use super::*;
 use crate::id::{SpanId, TraceId};
