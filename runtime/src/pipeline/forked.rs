@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::chunk::Chunks;
 use crate::clock;
@@ -81,7 +82,10 @@ fn take_up() -> bool {
     let Some(plan) = PLAN.get() else { return false };
     let parts = plan.parts.clone();
     match parts.start_like(plan) {
-        Ok(running) => start(running, false).is_some(),
+        Ok(running) => {
+            start(running, false);
+            true
+        }
         Err(error) => {
             plan.parts.diagnostics.say(format!("nothing is traced in a process that was forked: {error:#}"));
             false
@@ -92,10 +96,16 @@ fn take_up() -> bool {
 /// Makes `running` what this process traces with; `None`, and its end, if something else is.
 fn start(running: Running, is_owned: bool) -> Option<&'static Here> {
     let here: &Here = Box::leak(Box::new(Here { running: Arc::new(running), is_owned: is_owned.into() }));
-    if HERE.put(here) && here.running.recorder.install() {
+    let is_first = HERE.put(here);
+    // Whoever comes second finds it installed.
+    if let Some(first) = HERE.get() {
+        first.running.recorder.install();
+    }
+    if is_first {
         return Some(here);
     }
-    here.running.close();
+    here.running.recorder.stop();
+    here.running.collector.close(Instant::now());
     None
 }
 
