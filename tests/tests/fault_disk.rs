@@ -336,6 +336,9 @@ fn what_can_be_read_of_a_damaged_store_is_taken_over_and_delivered_once() {
         ended.said
     );
     assert_eq!(place.run(&["do 1 9"]).said, [""; 0], "said once, taken over once");
+    let found = place.doctor()["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "damaged").cloned();
+    let detail = found.expect("the doctor knows")["detail"].to_string();
+    assert!(detail.contains("200 undelivered spans taken over"), "{detail}");
     assert_eq!(place.stored().len(), 220);
 
     let second = Receiver::start_on(port);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::queue::facts_of;
 use super::row::{decode, ending_of};
-use super::{Backlog, Counts, Result, Store};
+use super::{Backlog, Counts, Result, Salvaged, Store};
 use crate::id::TraceId;
 use crate::record::{Ending, SpanRecord};
 
@@ -100,6 +100,8 @@ pub struct Statistics {
     pub open_spans: u64,
     /// Undelivered spans given up for space since the store was made.
     pub evicted: Counts,
+    /// Damaged stores that were put aside here, and what became of their spans.
+    pub salvaged: Salvaged,
 }
 
 pub(super) const SUMMARY: &str = "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
@@ -234,6 +236,7 @@ impl Store {
     pub fn statistics(&self) -> Result<Statistics> {
         let backlog = self.backlog()?;
         let path = self.path().map(PathBuf::from);
+        let salvaged = self.salvaged();
         let bytes_on_disk = path.iter().flat_map(|path| ["", "-wal"].map(|end| format!("{}{end}", path.display())));
         let bytes_on_disk = bytes_on_disk.filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         self.read("read the statistics of the store", |connection| {
@@ -255,6 +258,7 @@ impl Store {
                     |row| row.get(0),
                 )?,
                 open_spans: one("SELECT count(*) FROM open_spans")?,
+                salvaged,
                 evicted: Counts {
                     traces: one("SELECT value FROM counters WHERE name = 'evicted_traces'")?,
                     spans: one("SELECT value FROM counters WHERE name = 'evicted_spans'")?,
