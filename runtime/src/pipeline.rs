@@ -194,7 +194,6 @@ impl Parts {
             recorder,
             collector,
             flush_timeout: self.config.flush_timeout.value,
-            #[cfg(feature = "store")]
             diagnostics,
             #[cfg(feature = "store")]
             store: None,
@@ -210,7 +209,6 @@ struct Running {
     collector: collector::Handle,
     flush_timeout: Duration,
     config: Arc<Config>,
-    #[cfg(feature = "store")]
     diagnostics: Diagnostics,
     #[cfg(feature = "store")]
     store: Option<Store>,
@@ -278,6 +276,11 @@ impl Guard {
         running.recorder.stop();
         Chunks::release_thread();
         let report = running.collector.close(deadline);
+        if report.is_none() {
+            running.diagnostics.say(
+                "the program ended before it was known which of its spans are stored; the next process takes over what is in chunk files",
+            );
+        }
         let report = running.deliver(report, deadline);
         #[cfg(feature = "mlflow")]
         if let Some(exporter) = &running.exporter {

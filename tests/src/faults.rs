@@ -178,7 +178,8 @@ fn act(act: Act, mut stream: &TcpStream, stop: &AtomicBool) -> bool {
         }
         Act::Hang | Act::Reset => false,
         Act::Half(status) => {
-            let _ = stream.write_all(format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 1000\r\n\r\nhalf").as_bytes());
+            let _ =
+                stream.write_all(format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 1000\r\n\r\nhalf").as_bytes());
             false
         }
         Act::Drip(pause, status) => {

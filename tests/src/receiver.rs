@@ -45,7 +45,9 @@ impl Receiver {
                 let act = fault(seen, messages.fetch_add(1, Ordering::AcqRel)).unwrap_or_else(|| Act::json(200, "{}"));
                 if is_taken(&act) {
                     let mut account = account.lock().unwrap_or_else(PoisonError::into_inner);
-                    spans_in(&seen.body).into_iter().for_each(|(span, times)| *account.entry(span).or_default() += times);
+                    spans_in(&seen.body)
+                        .into_iter()
+                        .for_each(|(span, times)| *account.entry(span).or_default() += times);
                 }
                 act
             }

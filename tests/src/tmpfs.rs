@@ -23,7 +23,9 @@ impl Tmpfs {
         let folder = tempfile::tempdir().expect("a folder");
         let options = std::ffi::CString::new(format!("size={kib}k,mode=0755")).expect("no zero in it");
         mount("spanwright-test", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap_or_else(
-            |error| panic!("these tests fill a disk of their own, and no tmpfs can be mounted: {error}; run them as root"),
+            |error| {
+                panic!("these tests fill a disk of their own, and no tmpfs can be mounted: {error}; run them as root")
+            },
         );
         Self { folder }
     }

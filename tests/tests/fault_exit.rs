@@ -62,7 +62,8 @@ fn sigterm_ends_a_program_as_ever_and_the_next_one_delivers_its_spans() {
 #[test]
 fn a_program_that_handles_sigterm_delivers_before_it_ends() {
     let receiver = Receiver::start();
-    let place = Place::new(PROGRAM).with("MLFLOW_TRACKING_URI", &receiver.uri()).with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "30000");
+    let place =
+        Place::new(PROGRAM).with("MLFLOW_TRACKING_URI", &receiver.uri()).with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "30000");
     let mut program = Program::start(place.command(&["graceful"]));
     assert_eq!(program.tell("do 10 9"), "did 720");
     program.signal(Signal::TERM);
@@ -75,7 +76,8 @@ fn a_program_that_handles_sigterm_delivers_before_it_ends() {
 #[test]
 fn a_runtime_dropped_before_the_guard_loses_no_span() {
     let receiver = Receiver::start();
-    let place = Place::new(PROGRAM).with("MLFLOW_TRACKING_URI", &receiver.uri()).with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "30000");
+    let place =
+        Place::new(PROGRAM).with("MLFLOW_TRACKING_URI", &receiver.uri()).with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "30000");
     let ended = place.run(&["tasks 200", "do 1 9"]);
     assert_eq!((ended.code, ended.said.as_slice()), (Some(0), &[][..]), "{}", ended.stderr);
     place.assert_unchanged(&["tasks 200", "do 1 9"], &ended);
@@ -135,7 +137,9 @@ impl Clock {
 
     fn start(&self, place: &Place) -> Program {
         let mut command = place.command(&["plain"]);
-        command.env("LD_PRELOAD", self.folder.path().join("clock.so")).env("CLOCK_AHEAD", self.folder.path().join("ahead"));
+        command
+            .env("LD_PRELOAD", self.folder.path().join("clock.so"))
+            .env("CLOCK_AHEAD", self.folder.path().join("ahead"));
         Program::start(command)
     }
 }

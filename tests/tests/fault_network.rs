@@ -192,9 +192,8 @@ fn a_wrong_token_is_said_and_never_shown() {
         Some("Bearer r1ght-token") => Act::Forward(port, Box::new(seen.clone())),
         _ => Act::status(401),
     });
-    let mut place = place(&door.uri())
-        .with("MLFLOW_TRACKING_TOKEN", "wr0ng-token")
-        .with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "50000");
+    let mut place =
+        place(&door.uri()).with("MLFLOW_TRACKING_TOKEN", "wr0ng-token").with("SPANWRIGHT_FLUSH_TIMEOUT_MS", "50000");
     let ended = place.run(&[WORK]);
     assert_ended_well(&place, &[WORK], &ended);
     assert_says_once(&ended.said, &[&door.uri(), "401", "MLFLOW_TRACKING_TOKEN"]);
@@ -246,7 +245,8 @@ fn read_back(server: &mlflow::Server, experiment: &str) -> (usize, usize) {
 fn a_real_server_killed_while_a_request_is_on_its_way_and_read_only_when_it_is_back_has_each_span_once() {
     let mut server = mlflow::Server::start();
     let experiment = fresh("killed");
-    let place = place(server.uri()).with("MLFLOW_EXPERIMENT_NAME", &experiment).with("MLFLOW_HTTP_REQUEST_TIMEOUT", "60");
+    let place =
+        place(server.uri()).with("MLFLOW_EXPERIMENT_NAME", &experiment).with("MLFLOW_HTTP_REQUEST_TIMEOUT", "60");
     let mut program = place.start();
     assert_eq!(program.tell("do 1 9"), "did 72");
     assert_eq!(program.flush(60_000).count("delivered"), 10);

@@ -73,7 +73,9 @@ impl Parts {
         };
         let Some(folder) = folder else { return Store::in_memory() };
         let store = Store::open(&folder).or_else(|error| {
-            self.diagnostics.say(format!("spans are kept in memory until the store can be used, or go with the process: {error:#}"));
+            self.diagnostics.say(format!(
+                "spans are kept in memory until the store can be used, or go with the process: {error:#}"
+            ));
             Store::in_memory_until(&folder)
         })?;
         store.notices().iter().for_each(|notice| self.diagnostics.say(notice));

@@ -104,7 +104,8 @@ pub struct Statistics {
     pub salvaged: Salvaged,
 }
 
-pub(super) const SUMMARY: &str = "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
+pub(super) const SUMMARY: &str =
+    "SELECT trace_id, name, ending, failed, start_unix_ns, end_unix_ns, spans, errors, tokens, bytes,
     workflow, session, facts, uri, undelivered, rejected
     FROM traces LEFT JOIN destinations ON destinations.number = traces.destination";
 

@@ -76,8 +76,15 @@ fn main() {
 
     let stored = place.opened().statistics().expect("readable");
     let (kept, evicted, lost) = (stored.stored.spans, stored.evicted.spans, flushed.count("lost"));
-    say(&format!("made {made}, in the store {kept}, evicted {evicted}, dropped {lost}, delivered {}", flushed.count("delivered")));
-    say(&format!("peak {peak} KiB, {:.1} s of the program's own time, {:.1} s of processor", working.as_secs_f64(), cpu.as_secs_f64()));
+    say(&format!(
+        "made {made}, in the store {kept}, evicted {evicted}, dropped {lost}, delivered {}",
+        flushed.count("delivered")
+    ));
+    say(&format!(
+        "peak {peak} KiB, {:.1} s of the program's own time, {:.1} s of processor",
+        working.as_secs_f64(),
+        cpu.as_secs_f64()
+    ));
     say(&format!("said: {:?}", ended.said));
     assert_eq!(kept + evicted + lost, made, "each span is in the store or counted");
     for check in place.doctor()["checks"].as_array().expect("checks") {

@@ -130,7 +130,8 @@ fn obey_gracefully(guard: Guard) {
     let guard = Arc::new(Mutex::new(Some(guard)));
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let is_terminated = tokio.block_on(async {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a signal");
+        let mut terminated =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a signal");
         let held = guard.clone();
         let obeying = tokio::task::spawn_blocking(move || {
             for line in std::io::stdin().lines() {
