@@ -11,6 +11,7 @@
 //! | Number | Value |
 //! |---|---|
 //! | interval between cycles | 50 ms, shorter when chunks run short |
+//! | spans given to the sink at once | at most 10,000 |
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
@@ -26,14 +27,18 @@ pub(crate) use assembly::Assembly;
 pub use thread::INTERVAL;
 pub(crate) use thread::{Handle, Occasion, Report};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::chunk::{Drain, Source};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::record::{Batch, Losses, RecordSink, Remains};
 use crate::recorder::Recorder;
 
 use fleeting::Fleeting;
+
+/// Spans the sink is given at once: what it has taken is kept, however much is still to come.
+const AT_ONCE: usize = 10_000;
 
 /// Reads the chunks of one recorder and appends to one sink.
 pub(crate) struct Collector {
@@ -48,6 +53,8 @@ pub(crate) struct Collector {
     /// The losses the sink knows of.
     told: Losses,
     fleeting: Fleeting,
+    /// When the end of the program waits no longer.
+    ends_at: Arc<OnceLock<Instant>>,
     stored: u64,
     malformed: u64,
 }
@@ -82,6 +89,7 @@ impl Collector {
             backlog: Batch::default(),
             told: Losses::default(),
             fleeting: Fleeting::default(),
+            ends_at: Arc::default(),
             stored: 0,
             malformed: 0,
         }
@@ -124,15 +132,43 @@ impl Collector {
     fn append(&mut self) -> Result<(), Error> {
         let losses = self.losses();
         self.backlog.losses = (losses != self.told).then_some(losses);
-        if self.backlog.is_empty() {
-            return Ok(());
+        while self.backlog.finished.len() > AT_ONCE {
+            self.check_time()?;
+            let rest = self.backlog.finished.split_off(AT_ONCE);
+            let some = Batch { finished: std::mem::replace(&mut self.backlog.finished, rest), ..Batch::default() };
+            if let Err(error) = self.give(&some) {
+                self.backlog.finished.splice(..0, some.finished);
+                return Err(error);
+            }
         }
-        self.sink.append(&self.backlog)?;
-        self.told = losses;
-        self.stored += self.backlog.finished.len() as u64;
-        self.fleeting.forget(&self.backlog);
-        self.backlog = Batch::default();
+        if !self.backlog.is_empty() {
+            self.check_time()?;
+            let all = std::mem::take(&mut self.backlog);
+            if let Err(error) = self.give(&all) {
+                self.backlog = all;
+                return Err(error);
+            }
+            self.told = losses;
+        }
         Ok(())
+    }
+
+    fn give(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.sink.append(batch)?;
+        self.stored += batch.finished.len() as u64;
+        self.fleeting.forget(batch);
+        Ok(())
+    }
+
+    /// An error once whoever ends the program waits no longer.
+    fn check_time(&self) -> Result<(), Error> {
+        match self.ends_at.get() {
+            Some(end) if Instant::now() > *end => Err(Error::new(
+                Kind::State,
+                "the program ended before all its spans were stored; SPANWRIGHT_FLUSH_TIMEOUT_MS gives it more time",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What could not be recorded so far.

@@ -280,12 +280,12 @@ impl Store {
     }
 
     fn read<T>(&self, operation: &str, mut body: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, |connection| body(connection))
+        self.attempt(operation, false, |connection| body(connection))
     }
 
     /// Runs `body` in one write transaction, undone if it fails.
     fn write<T>(&self, operation: &str, mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, |connection| {
+        self.attempt(operation, true, |connection| {
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = body(&transaction)?;
