@@ -6,7 +6,8 @@
 //! An end may be read before the begin or a note another thread published earlier. So a span is closed only by a sweep that
 //! started after the sweep that read its end: whatever was published before the end has been read by then.
 //!
-//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand.
+//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand. A root that
+//! has been open for some seconds is written too, once: what it says of its trace is of use before it ends.
 //!
 //! | Number | Value |
 //! |---|---|
@@ -15,6 +16,7 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+mod running;
 mod site;
 mod span;
 mod stray;
@@ -24,6 +26,8 @@ mod thread;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use thread::{Handle, Report};
+
+use std::time::Duration;
 
 use crate::chunk::{Drain, Losses, Source};
 use crate::error::Error;
@@ -85,6 +89,13 @@ impl Collector {
         }
     }
 
+    /// Hands on roots that have been open for so long as they stand; `None`: not before they end.
+    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nobody reads what is running"))]
+    pub(crate) fn show_after(mut self, after: Option<Duration>) -> Self {
+        self.assembly.show_after(after);
+        self
+    }
+
     /// Reads what was published before the call, closes what has ended, and appends it. Refused batches are kept and offered again.
     pub(crate) fn cycle(&mut self) -> Result<(), Error> {
         // While the sink refuses, nothing more is read: the chunks fill up within their budget and count what they drop.
@@ -96,6 +107,7 @@ impl Collector {
         if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
+        self.assembly.write_running(&mut self.backlog);
         self.append()?;
         self.drain.recycle();
         self.restock();

@@ -138,6 +138,8 @@ pub struct Config {
     pub chunks: Setting<ChunkPlace>,
     /// Whether diagnostics reach standard error.
     pub log: Setting<bool>,
+    /// Age at which a trace that is still running is shown; `None`: never.
+    pub live_after: Setting<Option<Duration>>,
     /// Longest time a shutdown waits for delivery.
     pub flush_timeout: Setting<Duration>,
     /// The working folder relative paths and searches start from.
@@ -189,6 +191,8 @@ pub struct Overrides {
     pub chunks: Option<ChunkPlace>,
     /// See [`Config::log`].
     pub log: Option<bool>,
+    /// See [`Config::live_after`].
+    pub live_after: Option<Option<Duration>>,
     /// See [`Config::flush_timeout`].
     pub flush_timeout: Option<Duration>,
 }
@@ -294,6 +298,12 @@ impl Config {
                 .setting(code.chunks, &var::CHUNKS, ChunkPlace::Store, layers::chunk_place)
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
+            live_after: from.setting(
+                code.live_after,
+                &var::LIVE_AFTER,
+                Some(Duration::from_millis(2000)),
+                layers::milliseconds_or_off,
+            ),
             flush_timeout: from.setting(
                 code.flush_timeout,
                 &var::FLUSH_TIMEOUT,
@@ -354,6 +364,9 @@ impl Config {
             shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),
             shown(var::CHUNKS, &self.chunks, |_| chunks),
             shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
+            shown(var::LIVE_AFTER, &self.live_after, |after| {
+                after.map_or_else(|| "off".to_owned(), |after| after.as_millis().to_string())
+            }),
             shown(var::FLUSH_TIMEOUT, &self.flush_timeout, |time| time.as_millis().to_string()),
         ]
     }

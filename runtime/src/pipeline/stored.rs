@@ -47,7 +47,7 @@ impl Parts {
         };
         let heir = sink.clone();
         let source = self.chunk_source(&store, process, destination.as_deref());
-        let collector = Collector::new(recorder, Box::new(sink), source);
+        let collector = Collector::new(recorder, Box::new(sink), source).show_after(self.config.live_after.value);
         let config = self.config.clone();
         let mut running = self.run(recorder, collector, move || {
             take_over(&heir, &config);

@@ -50,6 +50,7 @@ mod queue;
 mod read;
 mod retention;
 mod row;
+mod running;
 mod schema;
 #[cfg(test)]
 mod tests;
