@@ -8,6 +8,7 @@ mod delivery;
 mod end_to_end;
 mod fixture;
 mod invariants;
+mod live;
 mod look;
 mod mlflow_content;
 mod mlflow_endurance;
