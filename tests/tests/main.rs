@@ -13,6 +13,7 @@ mod fault_overload;
 mod fixture;
 mod fork;
 mod invariants;
+mod live;
 mod look;
 mod mlflow_content;
 mod mlflow_endurance;

@@ -6,7 +6,8 @@
 //! An end may be read before the begin or a note another thread published earlier. So a span is closed only by a sweep that
 //! started after the sweep that read its end: whatever was published before the end has been read by then.
 //!
-//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand.
+//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand. A root that
+//! has been open for some seconds is written too, once: what it says of its trace is of use before it ends.
 //!
 //! | Number | Value |
 //! |---|---|
@@ -16,6 +17,7 @@
 
 mod assembly;
 mod fleeting;
+mod running;
 mod site;
 mod span;
 mod stray;
@@ -28,7 +30,7 @@ pub use thread::INTERVAL;
 pub(crate) use thread::{Handle, Occasion, Report};
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chunk::{Drain, Source};
 use crate::error::{Error, Kind};
@@ -95,6 +97,13 @@ impl Collector {
         }
     }
 
+    /// Hands on roots that have been open for so long as they stand; `None`: not before they end.
+    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nobody reads what is running"))]
+    pub(crate) fn show_after(mut self, after: Option<Duration>) -> Self {
+        self.assembly.show_after(after);
+        self
+    }
+
     /// Reads what was published before the call, closes what has ended, and appends it. Refused batches are kept and offered again.
     pub(crate) fn cycle(&mut self) -> Result<(), Error> {
         // While the sink refuses, nothing more is read: the chunks fill up within their budget and count what they drop.
@@ -106,6 +115,7 @@ impl Collector {
         if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
+        self.assembly.write_running(&mut self.backlog);
         self.append()?;
         self.drain.recycle();
         Ok(())

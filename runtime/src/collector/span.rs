@@ -49,8 +49,12 @@ pub(super) struct OpenSpan {
     notes: Vec<Note>,
     /// The sweep that read its first note.
     pub(super) first_sweep: u64,
+    /// How many of its notes hold for its whole trace, if it is the root.
+    trace_notes: usize,
     /// How many notes, and whether the begin, stand in what was last written of it.
     written: Option<usize>,
+    /// How many of those that hold for its whole trace.
+    told: Option<usize>,
 }
 
 impl OpenSpan {
@@ -58,6 +62,7 @@ impl OpenSpan {
         if self.notes.is_empty() {
             self.first_sweep = sweep;
         }
+        self.trace_notes += usize::from(holds_for_trace(note.kind));
         self.notes.push(note);
     }
 
@@ -74,7 +79,17 @@ impl OpenSpan {
     /// Whether something has been read since this was last asked.
     pub(super) fn take_unwritten(&mut self) -> bool {
         let now = Some(self.notes.len());
-        self.is_known() && std::mem::replace(&mut self.written, now) != now
+        let is_unwritten = self.is_known() && self.written != now;
+        if is_unwritten {
+            (self.written, self.told) = (now, Some(self.trace_notes));
+        }
+        is_unwritten
+    }
+
+    /// Whether something that holds for the whole trace, its start included, has been read since it was last written. What is said
+    /// of this span alone is not: a long workflow may say a lot.
+    pub(super) fn take_news(&mut self) -> bool {
+        self.told != Some(self.trace_notes) && self.take_unwritten()
     }
 
     /// The closed record; `None` if its start was never read.
@@ -119,6 +134,12 @@ impl OpenSpan {
         notes.into_iter().for_each(|note| draft.apply(note));
         Some(draft)
     }
+}
+
+/// Whether such a note, on a root, holds for its whole trace.
+fn holds_for_trace(kind: NoteKind) -> bool {
+    use NoteKind::{Experiment, OpenRun, Session, Tag, User};
+    matches!(kind, Tag | Session | User | Experiment | OpenRun)
 }
 
 fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {

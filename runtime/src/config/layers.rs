@@ -144,6 +144,14 @@ pub(super) fn milliseconds(found: &Found<'_>) -> Parsed<Duration> {
     found.text.parse().map(Duration::from_millis).map_err(|_| "expected a number of milliseconds, 0 or more")
 }
 
+/// A time, or `off`.
+pub(super) fn milliseconds_or_off(found: &Found<'_>) -> Parsed<Option<Duration>> {
+    if found.text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    milliseconds(found).map(Some).map_err(|_| "expected a number of milliseconds, 0 or more, or off")
+}
+
 pub(super) fn days(found: &Found<'_>) -> Parsed<Duration> {
     let days = found.text.parse::<u32>().map_err(|_| "expected a number of days, 0 or more")?;
     Ok(Duration::from_secs(u64::from(days) * 86_400))

@@ -55,6 +55,7 @@ mod queue;
 mod read;
 mod retention;
 mod row;
+mod running;
 mod salvage;
 mod schema;
 pub(crate) mod spool;

@@ -324,7 +324,7 @@ fn waiting(
     Ok((queued, unreadable))
 }
 
-fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
+pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
     connection
         .prepare_cached(
             "SELECT name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts FROM traces WHERE number = ?",

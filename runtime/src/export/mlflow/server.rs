@@ -38,6 +38,12 @@ impl Server {
         self.is_at_least(3, 15)
     }
 
+    /// Whether a running trace can be shown and end as if it had not been: needs spans that replace themselves, and tags from the
+    /// resource they come from.
+    pub(crate) fn shows_running(&self) -> bool {
+        self.upserts_usage()
+    }
+
     /// Whether a header on the spans links their traces to a run.
     pub(crate) fn links_runs_by_header(&self) -> bool {
         self.is_at_least(3, 14)
