@@ -44,6 +44,9 @@ mod diagnostics;
 mod error;
 #[cfg(feature = "mlflow")]
 pub mod export;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod future;
 mod id;
 #[cfg(feature = "store")]

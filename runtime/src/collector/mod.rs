@@ -15,6 +15,8 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod site;
 mod span;
 mod stray;
