@@ -26,6 +26,10 @@ fn expansions(bytes: &[u8]) {
     let Ok(registered) = Registered::parse(&text, "expansions") else { return };
     for (one, next) in registered.iter().zip(registered.iter().skip(1)) {
         assert!(one.facts.agrees_with(&one.facts), "{one:?}");
-        assert_eq!(one.facts.difference(&next.facts).is_empty(), next.facts.agrees_with(&one.facts), "{one:?} {next:?}");
+        assert_eq!(
+            one.facts.difference(&next.facts).is_empty(),
+            next.facts.agrees_with(&one.facts),
+            "{one:?} {next:?}"
+        );
     }
 }

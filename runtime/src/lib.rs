@@ -44,10 +44,10 @@ mod diagnostics;
 mod error;
 #[cfg(feature = "mlflow")]
 pub mod export;
+mod future;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod future;
 mod id;
 #[cfg(feature = "store")]
 mod nearest;

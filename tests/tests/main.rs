@@ -14,6 +14,7 @@ mod mlflow_endurance;
 mod mlflow_faults;
 mod mlflow_runs;
 mod mlflow_tls;
+mod mlflow_usage;
 mod patterns;
 mod permissions;
 mod proxies;

@@ -31,7 +31,10 @@ fn a_proxy_of_the_environment_never_sees_a_credential() {
     assert!(said.contains("mlflow.invalid"), "{said}");
 
     let (seen, _) = proxied("https://mlflow.invalid:5000", &token);
-    assert!(!seen.is_empty() && seen.iter().all(|seen| seen.method == "CONNECT"), "inside of TLS they pass it: {seen:?}");
+    assert!(
+        !seen.is_empty() && seen.iter().all(|seen| seen.method == "CONNECT"),
+        "inside of TLS they pass it: {seen:?}"
+    );
     assert!(seen.iter().all(|seen| !format!("{seen:?}").contains(TOKEN)), "{seen:?}");
 
     let (seen, _) = proxied("http://mlflow.invalid:5000", &[]);

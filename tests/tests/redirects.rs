@@ -41,7 +41,10 @@ fn no_redirect_is_followed_to_another_port_name_or_path_and_nothing_is_lost() {
                 assert!(!text.contains(TOKEN), "{text}");
             }
             assert!(server.seen().iter().all(|seen| !seen.path.contains("elsewhere")), "{status} {to}");
-            assert!(server.seen().iter().any(|seen| seen.header("authorization").is_some()), "it is the configured one");
+            assert!(
+                server.seen().iter().any(|seen| seen.header("authorization").is_some()),
+                "it is the configured one"
+            );
         }
         assert_eq!(elsewhere.seen().len(), 0, "{status}");
     }

@@ -117,7 +117,8 @@ fn credentials_are_in_nothing_that_is_written_or_said_wherever_they_come_from() 
     for (number, case) in cases.into_iter().enumerate() {
         let folder = TempDir::new().expect("a folder");
         if number == 8 {
-            let credentials = format!("[mlflow]\nmlflow_tracking_username = bob\nmlflow_tracking_password = {PLANTED}\n");
+            let credentials =
+                format!("[mlflow]\nmlflow_tracking_username = bob\nmlflow_tracking_password = {PLANTED}\n");
             std::fs::create_dir(folder.path().join(".mlflow")).expect("made");
             std::fs::write(folder.path().join(".mlflow/credentials"), credentials).expect("written");
         }
@@ -137,8 +138,10 @@ fn credentials_are_in_nothing_that_is_written_or_said_wherever_they_come_from() 
         assert!(!left.holds("visible-note").is_empty(), "the search finds what it may find");
         left.assert_no_secret();
     }
-    let logins: Vec<_> = server.seen().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
-    for login in [format!("Bearer {PLANTED}"), "Basic YW5uOlBsNG50ZWQ5ZjNj".into(), "Basic Ym9iOlBsNG50ZWQ5ZjNj".into()] {
+    let logins: Vec<_> =
+        server.seen().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    for login in [format!("Bearer {PLANTED}"), "Basic YW5uOlBsNG50ZWQ5ZjNj".into(), "Basic Ym9iOlBsNG50ZWQ5ZjNj".into()]
+    {
         assert!(logins.contains(&login), "the server was told {login}");
     }
 }

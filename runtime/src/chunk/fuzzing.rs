@@ -1,6 +1,6 @@
 //! A chunk file of a process that is gone.
 
-use super::sync::{AtomicU64, Ordering};
+use super::sync::AtomicU64;
 use super::{Entry, entry, folder};
 
 /// What is read is no more than there is, and is written again as it was read.
@@ -44,14 +44,4 @@ fn written(entry: Entry<'_>) -> Vec<AtomicU64> {
             words
         }
     }
-}
-
-/// A chunk file that publishes these entries.
-pub(crate) fn file_of<'e>(entries: impl IntoIterator<Item = Entry<'e>>) -> Vec<u8> {
-    let mut words: Vec<u64> = vec![0; super::HEADER_WORDS];
-    for entry in entries {
-        words.extend(written(entry).iter().map(|word| word.load(Ordering::Relaxed)));
-    }
-    (words[0], words[1]) = (super::memory::MAGIC, words.len() as u64);
-    words.into_iter().flat_map(u64::to_ne_bytes).collect()
 }

@@ -17,6 +17,8 @@
 mod assembly;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
+#[cfg(all(test, not(loom)))]
+mod program_tests;
 mod site;
 mod span;
 mod stray;

@@ -37,7 +37,11 @@ pub(super) fn read(working_folder: &Path, warnings: &mut Vec<String>) -> Option<
 
 /// The values of a file with this content.
 #[cfg(feature = "store")]
-pub(super) fn parse(path: &Path, content: &str, warnings: &mut Vec<String>) -> Option<HashMap<String, (String, usize)>> {
+pub(super) fn parse(
+    path: &Path,
+    content: &str,
+    warnings: &mut Vec<String>,
+) -> Option<HashMap<String, (String, usize)>> {
     use toml::de::DeTable;
 
     let shown = path.display();

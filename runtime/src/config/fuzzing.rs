@@ -63,7 +63,8 @@ pub(crate) fn uri(bytes: &[u8]) {
 impl<'a> Layers<'a> {
     fn with_file(env: &'a dyn Fn(&str) -> Option<String>, path: &'a Path, content: &str) -> Self {
         let mut warnings = Vec::new();
-        let file = file::parse(path, content, &mut warnings).map(|values| file::Layer { path: path.to_owned(), values });
+        let file =
+            file::parse(path, content, &mut warnings).map(|values| file::Layer { path: path.to_owned(), values });
         Self::of(env, file, Path::new("/project"), warnings)
     }
 }

@@ -61,7 +61,8 @@ fn assert_shown_error(failure: Failure, base: &str) {
 fn client(base: &str) -> Http {
     let login = Login::Basic { user: USER.into(), password: PLANTED.into() };
     let request_timeout = Duration::from_secs(5);
-    Http::new(Endpoint { base: base.into(), login: Some(login), request_timeout, ..Endpoint::default() }).expect("a client")
+    Http::new(Endpoint { base: base.into(), login: Some(login), request_timeout, ..Endpoint::default() })
+        .expect("a client")
 }
 
 fn assert_shown(text: &str) {

@@ -40,7 +40,8 @@ pub(crate) fn rows(bytes: &[u8]) {
             connection.execute("UPDATE spans SET record = ?1 WHERE seq = 1", params![record]),
             connection.execute("UPDATE open_spans SET record = ?1", params![record]),
             connection.execute("UPDATE callsites SET facts = ?1", params![text(site)]),
-            connection.execute("UPDATE traces SET facts = ?1, ending = ?2 WHERE number = 1", params![text(facts), ending]),
+            connection
+                .execute("UPDATE traces SET facts = ?1, ending = ?2 WHERE number = 1", params![text(facts), ending]),
         ];
         assert!(rows.iter().all(|changed| matches!(changed, Ok(1))), "{rows:?}");
     }
@@ -59,7 +60,10 @@ fn trace(number: u64) -> TraceId {
 
 fn store_with_a_healthy_span() -> Store {
     let store = Store::in_memory().expect("a store");
-    let span = |number, name: &str| SpanRecord { name: name.into(), ..SpanRecord::new(trace(number), SpanId::from_u64(number)) };
+    let span = |number, name: &str| SpanRecord {
+        name: name.into(),
+        ..SpanRecord::new(trace(number), SpanId::from_u64(number))
+    };
     let batch = Batch {
         finished: vec![span(1, "damaged"), span(2, "healthy")],
         open: vec![span(3, "open")],

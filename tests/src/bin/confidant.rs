@@ -85,7 +85,8 @@ fn confiding_workflow(secret: &str, stay: bool) {
     root.tag("password", secret);
     root.run_tag("credentials", secret);
     root.param("passphrase", secret);
-    let login = Login { user: "visible-user".into(), password: secret.into(), api_key: secret.into(), note: "visible-note" };
+    let login =
+        Login { user: "visible-user".into(), password: secret.into(), api_key: secret.into(), note: "visible-note" };
     let headers = BTreeMap::from([
         ("authorization", format!("Basic {secret}")),
         ("cookie", secret.to_owned()),

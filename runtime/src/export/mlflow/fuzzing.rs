@@ -10,7 +10,8 @@ pub(crate) fn reply(body: &[u8]) {
     let text = String::from_utf8_lossy(body);
     server::fuzzing(&text);
     let Ok(reply) = json_of(OPERATION, body) else { return };
-    let mut ids = vec![text_of(&reply["experiment_id"], OPERATION), text_of(&reply["run"]["info"]["run_id"], OPERATION)];
+    let mut ids =
+        vec![text_of(&reply["experiment_id"], OPERATION), text_of(&reply["run"]["info"]["run_id"], OPERATION)];
     if let Ok(experiment) = Experiment::of(&reply["experiment"], OPERATION) {
         ids.push(Ok(experiment.id.clone()));
         // A deleted one is said, whatever its name is.

@@ -10,6 +10,8 @@ mod server;
 mod spans;
 mod text;
 mod traces;
+#[cfg(all(test, not(loom)))]
+mod usage_tests;
 
 use std::fmt;
 

@@ -64,7 +64,7 @@ impl TraceSummary {
 }
 
 /// The sum over the tree, where a span that carries usage stands for everything below it, as newer servers count.
-fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
+pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
     let by_id: HashMap<SpanId, &SpanRecord> = spans.iter().map(|span| (span.span_id, span)).collect();
     let usage_of = |span: &SpanRecord| span.model.as_ref().and_then(|model| model.usage);
     let is_covered = |span: &SpanRecord| {
