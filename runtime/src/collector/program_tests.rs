@@ -184,7 +184,7 @@ impl Program {
                 What::End(ended) if ended == span => end = Some((at(step), self.spans[span].ending)),
                 What::Note(of, note) if of == span => match self.spans[span].notes[note].1 {
                     Said::Attribute(key, value) => {
-                        drop(attributes.insert(if key { "a" } else { "b" }, i64::from(value)))
+                        attributes.insert(if key { "a" } else { "b" }, i64::from(value));
                     }
                     Said::Event => events += 1,
                     Said::Error(value) => error = Some(value.to_string()),
@@ -220,10 +220,15 @@ impl Program {
     }
 
     fn branch(&self, span: usize, depth: usize, text: &mut String) {
-        let ending = match self.spans[span].ending {
-            Ending::Ok => "",
-            Ending::Cancelled => " CANCELLED",
-            _ => " ERROR",
+        let mut errors = self.steps.iter().filter_map(|step| match step.what {
+            What::Note(of, note) if of == span => Some(self.spans[span].notes[note].1),
+            _ => None,
+        });
+        let ending = match (self.spans[span].ending, errors.rfind(|said| matches!(said, Said::Error(_)))) {
+            (Ending::Ok, _) => String::new(),
+            (Ending::Cancelled, _) => " CANCELLED".to_owned(),
+            (_, Some(Said::Error(value))) => format!(" ERROR: {value}"),
+            _ => " ERROR".to_owned(),
         };
         text.push_str(&format!("{}work [CHAIN]{ending}\n", "  ".repeat(depth)));
         // Spans begin in the order of their places.
