@@ -76,8 +76,9 @@ fn every_file_and_folder_of_ours_is_its_users_alone_from_the_first_to_the_last()
     }
     assert_private(folder.path(), &live);
     // Damaged, and put aside by the next one.
-    fs::write(store.join("store.db"), b"no database, and longer than a page of one".repeat(200)).expect("damaged");
-    fs::set_permissions(store.join("store.db"), fs::Permissions::from_mode(0o600)).expect("as it was");
+    for name in ["store.db", "store.db-wal"] {
+        fs::write(store.join(name), b"no database, and longer than a page of one".repeat(200)).expect("damaged");
+    }
     let next = without_umask(AGENT, folder.path(), &["steps", "20"]).output().expect("started");
     assert!(next.status.success());
     assert_private(folder.path(), &["store.db", "corrupt"]);
