@@ -17,6 +17,10 @@
 
 mod assembly;
 mod fleeting;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
+#[cfg(all(test, not(loom)))]
+mod program_tests;
 mod running;
 mod site;
 mod span;

@@ -48,6 +48,8 @@
 
 mod destination;
 mod folder;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod held;
 mod log;
 mod losses;

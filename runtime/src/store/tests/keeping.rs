@@ -47,6 +47,18 @@ proptest! {
 }
 
 #[test]
+fn tokens_beyond_all_measure_leave_the_list_of_traces_readable() {
+    let store = memory();
+    for n in 0..2 {
+        let usage = Some(Usage { input: u64::MAX, output: 5, ..Usage::default() });
+        let call = SpanRecord { model: Some(ModelFacts { usage, ..ModelFacts::default() }), ..span(1, n) };
+        store.append(&finished([call]), ME, None).expect("append");
+    }
+    // Where SQLite's own sum would overflow, it becomes a floating-point number.
+    assert_eq!(store.last_trace().expect("the list is read").expect("a trace").tokens, i64::MAX as u64);
+}
+
+#[test]
 fn a_trace_is_summed_up_as_its_spans_come_in() {
     let store = memory();
     let failed = SpanRecord {
