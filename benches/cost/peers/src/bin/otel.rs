@@ -52,15 +52,16 @@ impl Subject for Otel {
     }
 
     async fn empty_async(&self, children: u32) {
-        if let Some(tracer) = TRACER.get() {
-            ask_home(tracer, children).with_context(context(tracer, "ask_home", [])).await;
+        match TRACER.get() {
+            Some(tracer) => ask_home(tracer, children).await,
+            None => ask_home(&NoopTracer::new(), children).await,
         }
     }
 
     async fn attributes_async(&self, children: u32) {
-        if let Some(tracer) = TRACER.get() {
-            let context = context(tracer, "ask_rooms", attributes(i64::from(children)));
-            ask_rooms(tracer, children).with_context(context).await;
+        match TRACER.get() {
+            Some(tracer) => ask_rooms(tracer, children).await,
+            None => ask_rooms(&NoopTracer::new(), children).await,
         }
     }
 
@@ -133,10 +134,13 @@ fn improve<T: Tracer<Span: Send + Sync + 'static>>(tracer: &T, report: Report) -
     report
 }
 
-async fn ask_home(tracer: &SdkTracer, children: u32) {
-    for child in 0..children {
-        ask(child).with_context(context(tracer, "ask", [])).await;
-    }
+async fn ask_home<T: Tracer<Span: Send + Sync + 'static> + Sync>(tracer: &T, children: u32) {
+    let asked = async {
+        for child in 0..children {
+            ask(child).with_context(context(tracer, "ask", [])).await;
+        }
+    };
+    asked.with_context(context(tracer, "ask_home", [])).await;
 }
 
 async fn ask(child: u32) {
@@ -144,11 +148,14 @@ async fn ask(child: u32) {
     black_box(child);
 }
 
-async fn ask_rooms(tracer: &SdkTracer, children: u32) {
-    for child in 0..children {
-        let entities = i64::from(child);
-        ask_closely(entities).with_context(context(tracer, "ask_closely", attributes(entities))).await;
-    }
+async fn ask_rooms<T: Tracer<Span: Send + Sync + 'static> + Sync>(tracer: &T, children: u32) {
+    let asked = async {
+        for child in 0..children {
+            let entities = i64::from(child);
+            ask_closely(entities).with_context(context(tracer, "ask_closely", attributes(entities))).await;
+        }
+    };
+    asked.with_context(context(tracer, "ask_rooms", attributes(i64::from(children)))).await;
 }
 
 async fn ask_closely(entities: i64) {
