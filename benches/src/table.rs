@@ -106,13 +106,9 @@ impl Unit {
     /// As many decimals as say something; whole numbers have none.
     fn show(self, value: f64) -> String {
         let steps = self.scale();
-        // Rounded first, so that 999.96 ns is not shown as 1000 ns.
-        let (size, suffix) = steps
-            .iter()
-            .find(|(size, _)| (value.abs() / size * 100.0).round() >= 100.0)
-            .or(steps.last())
-            .copied()
-            .unwrap_or((1.0, ""));
+        // What would be shown as 1000 of a step is 1 of the next.
+        let (size, suffix) =
+            steps.iter().find(|(size, _)| value.abs() / size >= 0.9995).or(steps.last()).copied().unwrap_or((1.0, ""));
         let scaled = value / size;
         let decimals = match scaled.abs() {
             _ if self == Self::Count && scaled.fract() == 0.0 => 0,
@@ -208,5 +204,74 @@ impl fmt::Display for Section {
             line(&mut row.iter().enumerate().map(|(column, cell)| place(&cell.to_string(), column)))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> Section {
+        let ns = |measured: &[f64]| Cell::Spread(Spread::of(measured).expect("measured"), Unit::Nanoseconds);
+        Section {
+            title: "Cost".to_owned(),
+            note: "Per span.".to_owned(),
+            columns: ["library", "time", "bytes"].map(str::to_owned).to_vec(),
+            rows: vec![
+                vec![Cell::text("ours µ"), ns(&[26.0, 24.0, 999.96, 1.0, 2000.0]), Cell::Nothing],
+                vec![Cell::text("another one"), ns(&[1_421.0]), Cell::Number(1536.0, Unit::Bytes)],
+            ],
+            misses: vec!["too slow".to_owned()],
+        }
+    }
+
+    #[test]
+    fn columns_stand_under_each_other_names_left_and_numbers_right() {
+        assert_eq!(
+            section().to_string(),
+            "### Cost\n\
+             \n\
+             Per span.\n\
+             \n\
+             | library     |                      time |    bytes |\n\
+             |-------------|--------------------------:|---------:|\n\
+             | ours µ      | 26.0 ns (24.0 ns–1.00 µs) |        – |\n\
+             | another one | 1.42 µs (1.42 µs–1.42 µs) | 1.50 KiB |\n"
+        );
+    }
+
+    #[test]
+    fn programs_read_numbers_unrounded_with_their_unit_and_nothing_as_null() {
+        let json = section().to_json();
+        assert_eq!(json["rows"][0]["time"], json!({ "value": 26.0, "low": 24.0, "high": 999.96, "unit": "ns" }));
+        assert_eq!(json["rows"][0]["bytes"], Value::Null);
+        assert_eq!(json["rows"][1]["bytes"], json!({ "value": 1536.0, "unit": "bytes" }));
+        assert_eq!(json["misses"], json!(["too slow"]));
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_are_clear() {
+        let shown = |value, unit: Unit| unit.show(value);
+        for (value, unit, text) in [
+            (0.0, Unit::Nanoseconds, "0.00 ns"),
+            (999.4, Unit::Nanoseconds, "999 ns"),
+            (999.6, Unit::Nanoseconds, "1.00 µs"),
+            (2_450_000.0, Unit::PerSecond, "2.45 M/s"),
+            (1_048_576.0, Unit::Bytes, "1.00 MiB"),
+            (400_000.0, Unit::Count, "400000"),
+            (0.01, Unit::Count, "0.01"),
+            (-3.0, Unit::Count, "-3"),
+            (12.345, Unit::Ratio, "12.3"),
+        ] {
+            assert_eq!(shown(value, unit), text);
+        }
+    }
+
+    #[test]
+    fn the_middle_half_of_a_few_rounds_leaves_the_extremes_out() {
+        let spread = Spread::of(&[9.0, 1.0, 5.0, 3.0, 7.0]);
+        assert_eq!(spread, Some(Spread { median: 5.0, low: 3.0, high: 7.0 }));
+        assert_eq!(Spread::of(&[2.0]), Some(Spread { median: 2.0, low: 2.0, high: 2.0 }));
+        assert_eq!(Spread::of(&[]), None);
     }
 }

@@ -11,8 +11,9 @@ use spanwright::{Guard, tool, workflow};
 #[global_allocator]
 static ALLOCATOR: load::Counting = load::Counting;
 
+const A_WHILE: Duration = Duration::from_secs(1);
 /// Longer than anything here takes to be stored.
-const PATIENCE: Duration = Duration::from_secs(120);
+const ENOUGH: u32 = 120;
 
 struct Spanwright {
     guard: Option<Guard>,
@@ -60,11 +61,16 @@ impl Subject for Spanwright {
 
     fn flush(&self) -> Fate {
         let Some(guard) = &self.guard else { return Fate::default() };
-        // A server that never answers is not waited for: what is pending stays in the store.
-        let patience = if guard.flush(Duration::ZERO).pending > 0 { Duration::from_secs(1) } else { PATIENCE };
-        let report = guard.flush(patience);
-        let delivered = if guard.is_tracing() { report.delivered.max(exporter::delivered()) } else { 0 };
-        Fate { delivered, kept: report.stored - delivered.min(report.stored), counted: Some(report.lost) }
+        // One second at a time: a server that never answers is not waited for, what is pending stays in the store.
+        let mut report = guard.flush(A_WHILE);
+        for _ in 0..ENOUGH {
+            if report.is_stored {
+                break;
+            }
+            report = guard.flush(A_WHILE);
+        }
+        let delivered = report.delivered.max(exporter::delivered());
+        Fate { delivered, kept: report.stored.saturating_sub(delivered), counted: Some(report.lost) }
     }
 }
 
