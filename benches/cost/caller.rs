@@ -79,7 +79,7 @@ fn costs(case: &Case, programs: &Programs, options: &Options) -> io::Result<Vec<
     let call = |subject: &Subject, command: &str| {
         let rest = if command == "once" { case.request(COUNTED) } else { String::new() };
         // The bare load and the floor are the same whatever becomes of the libraries.
-        programs.call(*subject, case.build, &format!("{command} {} queue=ample {rest}", case.state))
+        programs.call(*subject, &format!("{command} {} queue=ample {rest}", case.state))
     };
     let counted: Vec<_> = case.subjects.iter().map(|subject| call(subject, "once")).collect::<io::Result<_>>()?;
     let instructions = callgrind::of_each(&counted)?;

@@ -46,6 +46,23 @@ impl Subject {
     }
 }
 
+impl Build {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::CompiledOut => "compiled-out",
+        }
+    }
+
+    /// The programs there are; the SDK cannot be compiled out.
+    fn subjects(self) -> &'static [Subject] {
+        match self {
+            Self::Recording => &[Bare, Floor, Spanwright, Fastrace, Tracing, Otel],
+            Self::CompiledOut => &[Bare, Spanwright, Fastrace, Tracing],
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -59,7 +76,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Where the programs are.
+/// Where the programs of a build are.
 #[derive(Debug)]
 pub(crate) struct Programs {
     folder: PathBuf,
@@ -68,42 +85,41 @@ pub(crate) struct Programs {
 impl Programs {
     /// Compiles all programs of a build, or finds that nothing has changed.
     pub(crate) fn build(build: Build) -> io::Result<Self> {
-        let target = target_folder()?;
-        let programs = Self { folder: target.join("cost") };
-        let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
         say(&format!("building the programs, {build:?}"));
-        let mut peers = cargo(&benches.join("cost/peers"));
-        peers.args(["build", "--release", "--locked"]).env("CARGO_TARGET_DIR", programs.peers(build));
-        let mut ours = cargo(benches);
+        let target = target_folder()?;
+        let cost = target.join("cost");
+        let programs = Self { folder: cost.join(build.folder()) };
+        fs::create_dir_all(&programs.folder)?;
+        let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let peers_target = cost.join("peers");
+        let mut peers = cargo(&benches.join("cost/peers"), &peers_target);
+        peers.args(["build", "--release", "--locked"]);
+        // Ours shares what the workspace has compiled already, but not what other flags made of it.
+        let ours_target = if build == Build::Recording { target } else { cost.join("ours") };
+        let mut ours = cargo(benches, &ours_target);
         ours.args(["build", "--profile", "bench", "--package", "spanwright-bench-ours"]);
-        ours.env("CARGO_TARGET_DIR", programs.ours(build)?);
         if build == Build::CompiledOut {
             peers.args(["--no-default-features", "--features", "off"]);
             ours.arg("--no-default-features").env("RUSTFLAGS", "--cfg spanwright_off");
         }
-        for mut cargo in [peers, ours] {
-            let output = cargo.output()?;
-            if !output.status.success() {
-                return Err(io::Error::other(format!("{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr))));
-            }
+        for subject in build.subjects().iter().filter(|subject| **subject != Spanwright) {
+            peers.args(["--bin", subject.program()]);
+        }
+        run(&mut peers)?;
+        run(&mut ours)?;
+        // The next build has the same names for its programs.
+        for subject in build.subjects() {
+            let made = if *subject == Spanwright { &ours_target } else { &peers_target };
+            let name = subject.program();
+            fs::copy(made.join("release").join(name), programs.folder.join(name))?;
         }
         Ok(programs)
     }
 
-    fn peers(&self, build: Build) -> PathBuf {
-        self.folder.join(if build == Build::Recording { "peers" } else { "peers-off" })
-    }
-
-    /// Ours shares what the workspace has compiled already.
-    fn ours(&self, build: Build) -> io::Result<PathBuf> {
-        Ok(if build == Build::Recording { target_folder()? } else { self.folder.join("ours-off") })
-    }
-
     /// A call of a program in a fresh folder and an empty environment.
-    pub(crate) fn call(&self, subject: Subject, build: Build, arguments: &str) -> io::Result<Call> {
-        let folder = if subject == Spanwright { self.ours(build)? } else { self.peers(build) };
+    pub(crate) fn call(&self, subject: Subject, arguments: &str) -> io::Result<Call> {
         let scratch = Scratch::new(&self.folder)?;
-        let program = folder.join("release").join(subject.program());
+        let program = self.folder.join(subject.program());
         let mut call = Call { program, words: Vec::new(), environment: Vec::new(), scratch };
         call.words.extend(arguments.split_whitespace().map(str::to_owned));
         call.set("SPANWRIGHT_STORE", &call.scratch.0.join("store").to_string_lossy().into_owned());
@@ -122,10 +138,16 @@ fn target_folder() -> io::Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-fn cargo(folder: &Path) -> Command {
+fn cargo(folder: &Path, target: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder).env_remove("RUSTFLAGS");
+    command.current_dir(folder).env("CARGO_TARGET_DIR", target).env_remove("RUSTFLAGS");
     command
+}
+
+fn run(cargo: &mut Command) -> io::Result<()> {
+    let output = cargo.output()?;
+    let failed = || io::Error::other(format!("{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr)));
+    output.status.success().then_some(()).ok_or_else(failed)
 }
 
 /// A folder that goes when it is no longer needed.

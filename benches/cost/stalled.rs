@@ -37,7 +37,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         (Subject::Otel, "exporter=counting", "opentelemetry SDK"),
     ] {
         say(&format!("exporter stands still: {name}"));
-        let mut call = programs.call(subject, Build::Recording, &format!("stall spans={spans} {exporter}"))?;
+        let mut call = programs.call(subject, &format!("stall spans={spans} {exporter}"))?;
         if exporter.is_empty() {
             call.set("MLFLOW_TRACKING_URI", &silent.uri);
         }

@@ -50,7 +50,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         for (subject, exporter, name) in CONTENDERS {
             say(&format!("{threads} threads flat out: {name}"));
             let arguments = format!("flood threads={threads} millis={millis} {exporter}");
-            let answer = programs.call(subject, Build::Recording, &arguments)?.run(&[])?;
+            let answer = programs.call(subject, &arguments)?.run(&[])?;
             let made = number(&answer, "made")?;
             let rate = made / number(&answer, "seconds")?;
             let delivered = number(&answer, "fate.delivered")? + number(&answer, "fate.kept")?;

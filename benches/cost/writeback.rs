@@ -45,7 +45,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
             say(&format!("disk {disk}, round {round} of {rounds}"));
             for ((subject, chunks, _), answers) in PLACES.iter().zip(&mut answers) {
                 let arguments = format!("latency millis={millis} micros={PACE_US}");
-                let mut call = programs.call(*subject, Build::Recording, &arguments)?;
+                let mut call = programs.call(*subject, &arguments)?;
                 call.set("SPANWRIGHT_CHUNKS", chunks);
                 let (answer, bytes) =
                     if is_busy { beside_a_writer(|| call.run(&[]), &call.scratch)? } else { (call.run(&[])?, 0) };

@@ -44,7 +44,8 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         let (name, room) = (self.name.as_ptr() as u64, ROOM.as_ptr() as u64);
-        let record = [name, self.name.len() as u64, self.begin, clock(), room, ROOM.len() as u64, self.entities as u64, 0];
+        let record =
+            [name, self.name.len() as u64, self.begin, clock(), room, ROOM.len() as u64, self.entities as u64, 0];
         BUFFER.with_borrow_mut(|buffer| {
             if buffer.len() == RECORDS {
                 black_box(&*buffer);

@@ -81,8 +81,7 @@ fn look(child: u32) {
 
 #[inline(never)]
 fn plan_rooms(children: u32) {
-    let _span =
-        info_span!("plan_rooms", otel.kind = "internal", room = ROOM, entities = i64::from(children)).entered();
+    let _span = info_span!("plan_rooms", otel.kind = "internal", room = ROOM, entities = i64::from(children)).entered();
     for child in 0..children {
         look_closely(i64::from(child));
     }
