@@ -228,7 +228,9 @@ impl Running {
             writeln!(input, "{line}")?;
         }
         let mut answer = String::new();
-        self.output.read_line(&mut answer)?;
+        if self.output.read_line(&mut answer)? == 0 {
+            return Err(io::Error::other(format!("{line}: the program ended without an answer")));
+        }
         Ok(serde_json::from_str(&answer)?)
     }
 }
