@@ -90,30 +90,43 @@ impl Programs {
         let cost = target.join("cost");
         let programs = Self { folder: cost.join(build.folder()) };
         fs::create_dir_all(&programs.folder)?;
-        let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let peers_target = cost.join("peers");
-        let mut peers = cargo(&benches.join("cost/peers"), &peers_target);
-        peers.args(["build", "--release", "--locked"]);
+        programs.build_peers(build, &cost.join("peers"))?;
         // Ours shares what the workspace has compiled already, but not what other flags made of it.
-        let ours_target = if build == Build::Recording { target } else { cost.join("ours") };
-        let mut ours = cargo(benches, &ours_target);
-        ours.args(["build", "--profile", "bench", "--package", "spanwright-bench-ours"]);
-        if build == Build::CompiledOut {
-            peers.args(["--no-default-features", "--features", "off"]);
-            ours.arg("--no-default-features").env("RUSTFLAGS", "--cfg spanwright_off");
-        }
-        for subject in build.subjects().iter().filter(|subject| **subject != Spanwright) {
-            peers.args(["--bin", subject.program()]);
-        }
-        run(&mut peers)?;
-        run(&mut ours)?;
-        // The next build has the same names for its programs.
-        for subject in build.subjects() {
-            let made = if *subject == Spanwright { &ours_target } else { &peers_target };
-            let name = subject.program();
-            fs::copy(made.join("release").join(name), programs.folder.join(name))?;
-        }
+        programs.build_ours(build, &if build == Build::Recording { target } else { cost.join("ours") })?;
         Ok(programs)
+    }
+
+    fn build_peers(&self, build: Build, target: &Path) -> io::Result<()> {
+        let peers: Vec<_> = build.subjects().iter().copied().filter(|subject| *subject != Spanwright).collect();
+        let mut cargo = cargo(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cost/peers"), target);
+        cargo.args(["build", "--release", "--locked"]);
+        if build == Build::CompiledOut {
+            cargo.args(["--no-default-features", "--features", "off"]);
+        }
+        cargo.args(peers.iter().flat_map(|peer| ["--bin", peer.program()]));
+        self.take(&mut cargo, target, &peers)
+    }
+
+    fn build_ours(&self, build: Build, target: &Path) -> io::Result<()> {
+        let mut cargo = cargo(Path::new(env!("CARGO_MANIFEST_DIR")), target);
+        cargo.args(["build", "--profile", "bench", "--package", "spanwright-bench-ours"]);
+        if build == Build::CompiledOut {
+            cargo.arg("--no-default-features").env("RUSTFLAGS", "--cfg spanwright_off");
+        }
+        self.take(&mut cargo, target, &[Spanwright])
+    }
+
+    /// Runs cargo and takes the programs it made: the next build has the same names for its own.
+    fn take(&self, cargo: &mut Command, target: &Path, subjects: &[Subject]) -> io::Result<()> {
+        let output = cargo.output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(format!("{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr))));
+        }
+        for subject in subjects {
+            let name = subject.program();
+            fs::copy(target.join("release").join(name), self.folder.join(name))?;
+        }
+        Ok(())
     }
 
     /// A call of a program in a fresh folder and an empty environment.
@@ -122,7 +135,8 @@ impl Programs {
         let program = self.folder.join(subject.program());
         let mut call = Call { program, words: Vec::new(), environment: Vec::new(), scratch };
         call.words.extend(arguments.split_whitespace().map(str::to_owned));
-        call.set("SPANWRIGHT_STORE", &call.scratch.0.join("store").to_string_lossy().into_owned());
+        let store = call.scratch.0.join("store");
+        call.set("SPANWRIGHT_STORE", &store.to_string_lossy());
         call.set("SPANWRIGHT_LOG", "off");
         if call.words.iter().any(|word| word == "state=off") {
             call.set("MLFLOW_DISABLE_TRACES", "true");
@@ -141,13 +155,15 @@ fn target_folder() -> io::Result<PathBuf> {
 fn cargo(folder: &Path, target: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder).env("CARGO_TARGET_DIR", target).env_remove("RUSTFLAGS");
+    // What cargo says to this program is not what a person's shell says, and some build scripts run anew for the difference.
+    command.env_remove("LD_LIBRARY_PATH");
+    let of_this_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_package) {
+            command.env_remove(name);
+        }
+    }
     command
-}
-
-fn run(cargo: &mut Command) -> io::Result<()> {
-    let output = cargo.output()?;
-    let failed = || io::Error::other(format!("{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr)));
-    output.status.success().then_some(()).ok_or_else(failed)
 }
 
 /// A folder that goes when it is no longer needed.
