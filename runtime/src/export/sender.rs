@@ -6,13 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinHandle, spawn_blocking};
+
 use super::backoff::jittered;
 use super::http::{Failure, Verdict};
 use super::mlflow::{
     ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request,
 };
 use crate::clock::now_unix_ns;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::id::TraceId;
 use crate::record::SpanRecord;
 use crate::store::{Queued, Store};
@@ -67,6 +69,8 @@ pub(super) struct Sender {
     /// Traces with spans of which it is not known whether the server has them. Kept in the store, for a server that counts twice
     /// what it gets twice; `None` until read in this pass: between two of them another process may deliver.
     unanswered: Option<HashSet<TraceId>>,
+    /// The ack on its way into the store: it waits there for its turn, and meanwhile the server has the next request.
+    acking: Option<JoinHandle<Result<usize, Error>>>,
 }
 
 /// Spans that travel together.
@@ -94,7 +98,17 @@ struct Address {
 impl Sender {
     pub(super) fn new(store: Store, mlflow: Mlflow, route: Route) -> Self {
         let (experiments, refusals) = (HashMap::new(), HashMap::new());
-        Self { store, mlflow, route, server: None, experiments, refusals, knows_given_run: None, unanswered: None }
+        Self {
+            store,
+            mlflow,
+            route,
+            server: None,
+            experiments,
+            refusals,
+            knows_given_run: None,
+            unanswered: None,
+            acking: None,
+        }
     }
 
     /// What the server is: asked once, and again after [`Sender::forget`].
@@ -116,14 +130,27 @@ impl Sender {
 
     /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
     pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
+        let drained = self.send_pending(on).await;
+        self.finish_ack(on).await?;
+        drained
+    }
+
+    async fn send_pending(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
         self.unanswered = None;
         self.refusals.retain(|_, said| said.elapsed() < REFUSED_FOR);
         let mut left_behind = false;
         let mut after = 0;
+        let mut ahead: Option<JoinHandle<Result<Vec<Queued>, Error>>> = None;
         loop {
-            let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
+            let read = match ahead.take() {
+                Some(reading) => done(reading).await?,
+                None => Vec::new(),
+            };
+            // What was stored since then travels along.
+            let queued = if fills_a_request(&read) { read } else { done(self.read(after)).await? };
             let Some(last) = queued.last() else { return Ok(left_behind) };
             after = last.seq;
+            ahead = Some(self.read(after));
             let now = now_unix_ns();
             let count = queued.len();
             let ready: Vec<_> = queued
@@ -136,6 +163,12 @@ impl Sender {
                 left_behind |= self.refusals.contains_key(&parcel.experiment) || !self.deliver(parcel, on).await?;
             }
         }
+    }
+
+    /// Reads what comes next, on a thread of its own: the server need not wait for it.
+    fn read(&self, after: i64) -> JoinHandle<Result<Vec<Queued>, Error>> {
+        let (store, destination) = (self.store.clone(), self.route.destination.clone());
+        spawn_blocking(move || store.pending_after(&destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST))
     }
 
     /// Groups spans that can share a request, in the order of the queue, roots after the rest.
@@ -195,6 +228,8 @@ impl Sender {
             result => result?,
         }
         if !server.upserts_usage() {
+            // No longer doubtful, but not before the store knows that they have arrived.
+            self.finish_ack(on).await?;
             self.note_unanswered(|unanswered| unanswered.retain(|trace| !traces.contains(trace)))?;
         }
         Ok(true)
@@ -273,14 +308,11 @@ impl Sender {
 
     /// One request, repeated where that is cheap and likely to help.
     async fn post(&mut self, spans: &[Queued], to: &Address) -> Result<(), Failure> {
-        let facts = |span: &Queued| -> (Option<String>, Option<String>) {
-            (span.trace.facts.session.clone(), span.trace.facts.user.clone())
-        };
-        let facts: Vec<_> = spans.iter().map(facts).collect();
         let body = spans_request(
             &self.route.service,
-            spans.iter().zip(&facts).map(|(span, (session, user))| {
-                (&span.record, TraceFacts { session: session.as_deref(), user: user.as_deref() })
+            spans.iter().map(|span| {
+                let facts = &span.trace.facts;
+                (&span.record, TraceFacts { session: facts.session.as_deref(), user: facts.user.as_deref() })
             }),
         );
         let run = to.run.as_deref().filter(|_| self.server.as_ref().is_some_and(Server::links_runs_by_header));
@@ -310,8 +342,17 @@ impl Sender {
             self.fill_run(run, spans, &roots, on).await?;
         }
         let seqs: Vec<_> = spans.iter().map(|span| span.seq).collect();
-        self.store.ack(&self.route.destination, &seqs)?;
-        on(Event::Delivered(spans.len()));
+        self.finish_ack(on).await?;
+        let (store, destination) = (self.store.clone(), self.route.destination.clone());
+        self.acking = Some(spawn_blocking(move || store.ack(&destination, &seqs).map(|()| seqs.len())));
+        Ok(())
+    }
+
+    /// Waits for the last ack.
+    async fn finish_ack(&mut self, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        if let Some(acking) = self.acking.take() {
+            on(Event::Delivered(done(acking).await?));
+        }
         Ok(())
     }
 
@@ -486,6 +527,17 @@ impl Sender {
         self.unanswered = Some(unanswered);
         Ok(())
     }
+}
+
+/// What a task of ours gave back.
+async fn done<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Trouble> {
+    let stopped = |error| Error::because(Kind::State, "use the store from the exporter", error);
+    Ok(task.await.map_err(stopped)??)
+}
+
+/// Whether waiting for more would not make the request larger.
+fn fills_a_request(queued: &[Queued]) -> bool {
+    queued.len() >= SPANS_A_REQUEST || queued.iter().map(|span| span.bytes).sum::<usize>() >= BYTES_A_REQUEST / 2
 }
 
 fn is_root(span: &SpanRecord, trace: TraceId) -> bool {

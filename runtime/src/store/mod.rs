@@ -9,7 +9,7 @@
 //!
 //! 1. A span is stored once: the first record under (trace id, span id) stays, whatever is offered later.
 //! 2. `append` keeps a whole batch or nothing of it: one transaction.
-//! 3. A trace has 0 or 1 destinations at a time. A span waits for that one and no other, in exactly 1 queue row, until it
+//! 3. A trace has 0 or 1 destinations at a time. A span waits for that one and no other, within exactly 1 queue row, until it
 //!    is acked or rejected; the spans of a trace without a destination are in no queue.
 //! 4. Sequence numbers only grow and are never used twice, not even after an eviction: an ack that comes late hits nothing.
 //! 5. Whatever of a trace was stored before its root, or in the same batch, has a smaller sequence number than the root.
@@ -32,18 +32,24 @@
 //! |---|---|---|
 //! | `destinations` | a URI and its number | number |
 //! | `traces` | a trace: destination, what its root says, counts | number |
-//! | `spans` | a finished span: [`SpanRecord`](crate::record::SpanRecord) as JSON | sequence number; (trace, span id) |
-//! | `queue` | a span that waits for a destination | (destination, sequence number) |
+//! | `spans` | finished spans of one trace that were stored together, in the form of [`block`], with the id of the first | sequence number of the first; (trace, span id) |
+//! | `span_ids` | a span behind the first of its row, of a trace that came in more than one batch | (trace, span id) |
+//! | `queue` | spans with sequence numbers from one to another that wait for a destination | (destination, first sequence number) |
 //! | `rejections` | why a destination refused a span for good | sequence number |
 //! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |
 //! | `processes`, `open_spans`, `callsites` | what is left behind if a process dies now | process |
 //! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace | key |
 //! | `counters` | next sequence number, totals of evictions | name |
 //!
+//! Spans of one trace that are stored together have sequence numbers without a gap. While a trace has come in one batch only, its one or
+//! few rows say which spans it has; from the second batch on `span_ids` does, so that a span costs the same however long its trace gets.
+//!
 //! Write-ahead log, `synchronous = NORMAL`: a commit survives the death of the process, and of the machine once the log
 //! has been written back. A connection never writes the log back when it is closed, so that a shutdown is quick and a
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
+mod append;
+mod block;
 mod destination;
 mod folder;
 mod queue;
@@ -53,6 +59,7 @@ mod row;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +77,7 @@ pub use folder::locate;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
 pub use retention::{Evicted, Limits};
+use turns::Turns;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -109,6 +117,7 @@ struct Place {
     /// Folder and database; `None` in memory.
     on_disk: Option<(PathBuf, PathBuf)>,
     notices: Vec<String>,
+    turns: Turns,
 }
 
 /// Names one run of one process among those that share a store.
@@ -149,7 +158,7 @@ impl Store {
             opened => opened?,
         };
         drop(opening);
-        Ok(Self::new(connection, Place { on_disk: Some((folder.to_owned(), database)), notices }))
+        Ok(Self::new(connection, Place { on_disk: Some((folder.to_owned(), database)), notices, turns: Turns::new() }))
     }
 
     /// Opens the store in `folder` if there is one; makes nothing.
@@ -170,7 +179,7 @@ impl Store {
         let mut connection = Connection::open_in_memory().during("open a store in memory")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection, "memory")?;
-        Ok(Self::new(connection, Place { on_disk: None, notices: Vec::new() }))
+        Ok(Self::new(connection, Place { on_disk: None, notices: Vec::new(), turns: Turns::new() }))
     }
 
     fn new(connection: Connection, place: Place) -> Self {
@@ -218,6 +227,7 @@ impl Store {
     /// Runs `body` in one write transaction, undone if it fails.
     fn write<T>(&self, operation: &str, body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         let mut connection = self.connection();
+        let _turn = self.place.turns.wait();
         let attempt = || {
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
