@@ -129,6 +129,8 @@ impl OpenSpan {
 
 fn begun(id: SpanId, begin: Begin, site: Option<&Site>) -> SpanRecord {
     SpanRecord {
+        trace_id: begin.trace,
+        span_id: id,
         parent_id: begin.parent,
         name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
         span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
@@ -137,7 +139,16 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Site>) -> SpanRecord {
         source: site.map(|site| site.source()).unwrap_or_default(),
         start_unix_ns: begin.start_unix_ns,
         end_unix_ns: begin.start_unix_ns,
-        ..SpanRecord::new(begin.trace, id)
+        ending: Ending::Ok,
+        incomplete: false,
+        error: None,
+        inputs: None,
+        outputs: None,
+        attributes: Vec::new(),
+        events: Vec::new(),
+        model: None,
+        workflow: None,
+        run: None,
     }
 }
 

@@ -2,9 +2,15 @@
 
 use rusqlite::types::Type;
 
-use super::block::Unreadable;
+use super::block::{Spans, Unreadable};
 use crate::id::SpanId;
-use crate::record::Ending;
+use crate::record::{Ending, SpanRecord};
+
+/// The one span of a stored record.
+pub(super) fn decode(stored: &[u8]) -> rusqlite::Result<SpanRecord> {
+    let first = Spans::of(stored).and_then(|mut spans| spans.next().ok_or(Unreadable)?.0);
+    first.map_err(unreadable)
+}
 
 /// As SQLite reports a value it cannot read.
 pub(super) fn unreadable(_: Unreadable) -> rusqlite::Error {

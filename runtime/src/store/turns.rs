@@ -60,3 +60,33 @@ impl Drop for Turn<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn who_comes_first_writes_first_and_nobody_is_passed_over() {
+        let turns = Turns::new();
+        let order = Mutex::new(Vec::new());
+        let first = turns.wait();
+        std::thread::scope(|threads| {
+            for number in 1..=5 {
+                let (turns, order) = (&turns, &order);
+                threads.spawn(move || {
+                    let _turn = turns.wait();
+                    order.lock().expect("no panic").push(number);
+                });
+                // The next one comes when this one waits.
+                while turns.state().next <= number {
+                    std::thread::yield_now();
+                }
+            }
+            assert_eq!(*order.lock().expect("no panic"), [0u64; 0]);
+            drop(first);
+        });
+        assert_eq!(*order.lock().expect("no panic"), [1, 2, 3, 4, 5]);
+    }
+}

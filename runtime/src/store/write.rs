@@ -3,9 +3,8 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::append::{append_finished, append_open};
-use super::block::{Spans, Unreadable};
 use super::destination::destination_number;
-use super::row::unreadable;
+use super::row::decode;
 use super::{ProcessId, Result, Store};
 use crate::record::{Batch, SpanRecord};
 
@@ -77,7 +76,7 @@ impl Store {
     pub fn open_spans_of(&self, process: ProcessId) -> Result<Vec<SpanRecord>> {
         self.read("read the open spans in the store", |connection| {
             let mut select = connection.prepare_cached("SELECT record FROM open_spans WHERE process = ?")?;
-            select.query_map([process.0 as i64], |row| only(row.get_ref(0)?.as_blob()?))?.collect()
+            select.query_map([process.0 as i64], |row| decode(row.get_ref(0)?.as_blob()?))?.collect()
         })
     }
 
@@ -161,10 +160,4 @@ impl Store {
             transaction.prepare_cached("INSERT OR REPLACE INTO ledger VALUES (?1, ?2)")?.execute([key, value]).map(drop)
         })
     }
-}
-
-/// The one span of a stored record.
-fn only(stored: &[u8]) -> rusqlite::Result<SpanRecord> {
-    let first = Spans::of(stored).and_then(|mut spans| spans.next().ok_or(Unreadable)?.0);
-    first.map_err(unreadable)
 }

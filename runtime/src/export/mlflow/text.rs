@@ -292,6 +292,14 @@ mod tests {
         ] {
             assert_eq!(readable(given), sent);
         }
+        // Wherever it begins, among texts that look like numbers and between short ones.
+        for at in 0..16 {
+            let padding = "\u{e9}".repeat(at / 2) + &"x".repeat(at % 2);
+            let given =
+                format!(r#"{{"{padding}":[1234567890123456789,-12345678901234567890,12],"12345678901234567890":1}}"#);
+            let sent = given.replace("-12345678901234567890", r#""-12345678901234567890""#);
+            assert_eq!(readable(&given), sent);
+        }
     }
 
     #[test]
