@@ -6,10 +6,10 @@ use crate::chunk::Entry;
 use crate::id::SpanId;
 use crate::record::{Batch, Ending, SpanRecord};
 
-use super::notes;
+use super::notes::{self, Note};
 use super::open::OpenSpans;
 use super::site::Site;
-use super::span::{Begin, End, Note, OpenSpan};
+use super::span::{Begin, End, OpenSpan};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;

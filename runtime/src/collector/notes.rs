@@ -2,12 +2,19 @@
 
 use crate::chunk::NoteKind;
 
-use super::span::Note;
-
 /// Kind, bytes of key and of body, time.
 const HEAD_BYTES: usize = 1 + 4 + 4 + 8;
 /// A buffer beyond this is given back when its span is over.
 const MOST_SPARE_BYTES: usize = 4096;
+
+/// What one note says of its span.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Note<'b> {
+    pub(super) kind: NoteKind,
+    pub(super) time_unix_ns: u64,
+    pub(super) key: &'b str,
+    pub(super) body: &'b [u8],
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {

@@ -10,7 +10,7 @@ use crate::record::{
 };
 use crate::tape;
 
-use super::notes::Notes;
+use super::notes::{Note, Notes};
 use super::site::Site;
 
 /// Longest preview of delegated content, in characters.
@@ -29,15 +29,6 @@ pub(super) struct End {
     pub(super) end_unix_ns: u64,
     pub(super) ending: Ending,
     pub(super) incomplete: bool,
-}
-
-/// What one note says of its span.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Note<'b> {
-    pub(super) kind: NoteKind,
-    pub(super) time_unix_ns: u64,
-    pub(super) key: &'b str,
-    pub(super) body: &'b [u8],
 }
 
 /// What has been read of one span, in whatever order it came.
