@@ -4,10 +4,13 @@
 //! In: this repository, the package registry, valgrind. Out: a table per part of the question, and exit code 1 if an instruction count, an allocation or
 //! a count of spans breaks its limit. Times are reported and decide nothing.
 
+mod background;
+mod behind;
 mod caller;
 mod callgrind;
 mod cases;
 mod programs;
+mod server;
 mod stalled;
 mod threads;
 mod writeback;
@@ -47,16 +50,22 @@ enum Part {
     Writeback,
     /// Exporter that stands still.
     Stalled,
+    /// Pairing, storing, sending.
+    Background,
+    /// A real MLflow server.
+    Server,
 }
 
 type Measure = fn(&Options) -> io::Result<Section>;
 
 /// Every part, in the order in which they are measured and printed.
-const PARTS: [(Part, Measure); 4] = [
+const PARTS: [(Part, Measure); 6] = [
     (Part::Caller, caller::measure),
     (Part::Threads, threads::measure),
     (Part::Writeback, writeback::measure),
     (Part::Stalled, stalled::measure),
+    (Part::Background, background::measure),
+    (Part::Server, server::measure),
 ];
 
 #[allow(clippy::print_stdout, clippy::print_stderr)]

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -75,6 +75,30 @@ impl SpanId {
     /// False for the all-zero id, which W3C trace context forbids.
     pub const fn is_valid(self) -> bool {
         self.0 != 0
+    }
+}
+
+/// For tables of this process's own span ids, which are mixed when they are drawn.
+pub(crate) type SpanIdHash = BuildHasherDefault<SpanIdHasher>;
+
+/// Takes a span id for its own hash.
+#[derive(Debug, Default)]
+pub(crate) struct SpanIdHasher(u64);
+
+impl Hasher for SpanIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        // One multiplication more, for ids that somebody else has drawn.
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(32)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::id::{SpanId, TraceId};
@@ -166,29 +166,45 @@ pub struct ErrorFacts {
 }
 
 /// JSON text that is known to be valid.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Json(Box<RawValue>);
+#[derive(Clone)]
+pub struct Json(Box<str>);
 
 impl Json {
     /// Takes JSON text; `None` if it is not valid JSON.
     pub fn parse(text: String) -> Option<Self> {
-        RawValue::from_string(text).ok().map(Self)
+        RawValue::from_string(text).ok().map(|value| Self(value.into()))
     }
 
     /// The JSON of a value that cannot fail to serialise; `null` if it does.
     pub fn of(value: &impl Serialize) -> Self {
-        Self(serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+        serde_json::to_string(value).map_or_else(|_| Self("null".into()), |text| Self(text.into()))
+    }
+
+    /// Takes text that we have written or checked before, unread.
+    pub(crate) fn trusted(text: Box<str>) -> Self {
+        Self(text)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// The parsed value.
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::from_str(self.as_str()).unwrap_or_default()
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(from).map(|value| Self(value.into()))
     }
 }
 

@@ -52,6 +52,11 @@ pub fn shared() -> &'static Server {
     })
 }
 
+/// The interpreter the server runs in, which has MLflow's own client.
+pub fn python() -> PathBuf {
+    environment().join("bin/python")
+}
+
 impl Server {
     /// Starts a server of the test's own.
     pub fn start() -> Self {
@@ -109,10 +114,9 @@ impl Server {
     ///
     /// If it does not answer in time; the message shows its log.
     pub fn resume(&self) {
-        let python = environment().join("bin/python");
         let log = self.folder().join("server.log");
         let log_file = File::options().create(true).append(true).open(&log).expect("the folder is writable");
-        let mut command = Command::new(python);
+        let mut command = Command::new(python());
         command.args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]);
         command.args(["--port", &self.port.to_string(), "--backend-store-uri", self.store]);
         if self.auth {

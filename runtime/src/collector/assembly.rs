@@ -1,16 +1,17 @@
 //! Spans under way: what has been read of each, until it can be closed.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::chunk::Entry;
 use crate::id::SpanId;
 use crate::record::{Batch, Ending, SpanRecord};
 
+use super::notes::{self, Note};
+use super::open::OpenSpans;
 use super::running::Roots;
 use super::site::Site;
-use super::span::{ABANDONED, Begin, End, Note, OpenSpan};
+use super::span::{ABANDONED, Begin, End, OpenSpan};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
@@ -20,12 +21,16 @@ const ORPHAN_SWEEPS: u64 = 100;
 /// Everything read from chunks and not closed yet.
 #[derive(Default)]
 pub(crate) struct Assembly {
-    sites: HashMap<u32, Arc<Site>>,
+    sites: HashMap<u32, Site>,
     /// Announcements read since the last time open spans were written, by number.
     fresh_sites: Vec<u32>,
-    open: HashMap<SpanId, OpenSpan>,
-    /// Spans whose end has been read, with the sweep that read it.
-    ended: Vec<(SpanId, u64)>,
+    open: OpenSpans,
+    /// Spans whose end has been read by the sweeps under way, and whose start is being waited for.
+    ended: Vec<Ended>,
+    /// Those to be closed now.
+    closing: VecDeque<Ended>,
+    /// Spans of which something else than the start was read first, with the sweep that read it.
+    strangers: Vec<(SpanId, u64)>,
     /// Roots to be written while they are open; `None` if none is.
     roots: Option<Roots>,
     sweep: u64,
@@ -33,6 +38,15 @@ pub(crate) struct Assembly {
     orphaned: u64,
     crowded: u64,
     strays: Strays,
+}
+
+/// A span whose end has been read.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    span: SpanId,
+    /// The sweep that read the end.
+    sweep: u64,
+    end_unix_ns: u64,
 }
 
 impl Assembly {
@@ -46,34 +60,35 @@ impl Assembly {
         match entry {
             Entry::Site { number, facts } => self.take_site(number, facts),
             Entry::Begin { site, span, parent, trace, start_unix_ns } => {
-                self.open.entry(span).or_default().begin = Some(Begin { site, parent, trace, start_unix_ns });
+                self.open.entry(span).begin = Some(Begin { site, parent, trace, start_unix_ns });
                 if let (Some(roots), None) = (&mut self.roots, parent) {
                     roots.begin(span, start_unix_ns);
                 }
             }
             Entry::End { span, end_unix_ns, ending, incomplete } => {
-                self.open.entry(span).or_default().end = Some(End { end_unix_ns, ending, incomplete });
-                self.ended.push((span, self.sweep));
+                self.open.entry(span).end = Some(End { end_unix_ns, ending, incomplete });
+                self.ended.push(Ended { span, sweep: self.sweep, end_unix_ns });
             }
             Entry::Note { span, kind, time_unix_ns, key, body } => {
-                let size = key.len() + body.len() + size_of::<Note>();
+                let size = notes::size(key, body);
                 if self.bytes + size > MAX_OPEN_BYTES {
                     self.crowded += 1;
                     return;
                 }
                 self.bytes += size;
-                let key = String::from_utf8_lossy(key).into_owned();
-                self.open
-                    .entry(span)
-                    .or_default()
-                    .add(Note { kind, time_unix_ns, key, body: body.to_vec() }, self.sweep);
+                let key = String::from_utf8_lossy(key);
+                let open = self.open.entry(span);
+                if !open.is_known() && open.is_empty() {
+                    self.strangers.push((span, self.sweep));
+                }
+                open.add(Note { kind, time_unix_ns, key: &key, body });
             }
         }
     }
 
     fn take_site(&mut self, number: u32, facts: &[u8]) {
         if let Ok(site) = serde_json::from_slice(facts) {
-            self.sites.insert(number, Arc::new(site));
+            self.sites.insert(number, site);
             self.fresh_sites.push(number);
         }
     }
@@ -85,68 +100,78 @@ impl Assembly {
         for mut record in open {
             // It was written as if it were abandoned then; whether it is shows now.
             record.error = record.error.filter(|error| error.kind != ABANDONED);
-            let span = self.open.entry(record.span_id).or_default();
-            span.base = Some(record);
+            let span = self.open.entry(record.span_id);
+            span.base = Some(Box::new(record));
         }
     }
 
-    /// Closes every span whose end was read by an earlier sweep than the current one.
-    pub(super) fn close(&mut self, into: &mut Batch) {
+    /// Chooses what [`Self::close`] closes: every span whose end was read by an earlier sweep than the current one.
+    pub(super) fn settle(&mut self) {
         let current = self.sweep;
-        let ended = std::mem::take(&mut self.ended);
-        for (id, sweep) in ended {
-            if sweep == current {
-                self.ended.push((id, sweep));
-                continue;
+        let (open, closing) = (&self.open, &mut self.closing);
+        self.ended.retain(|ended| {
+            let age = current - ended.sweep;
+            let is_known = || open.get(ended.span).is_some_and(OpenSpan::is_known);
+            let stays = age == 0 || age < ORPHAN_SWEEPS && !is_known();
+            if !stays {
+                closing.push_back(*ended);
             }
-            let known = self.open.get(&id).is_some_and(OpenSpan::is_known);
-            if !known && current - sweep < ORPHAN_SWEEPS {
-                self.ended.push((id, sweep));
-            } else if let Some(span) = self.open.remove(&id) {
-                self.bytes = self.bytes.saturating_sub(span.bytes());
-                match span.close(id, &self.sites) {
-                    Some(record) => {
-                        if let Some(site) = span.site(&self.sites) {
-                            self.strays.look_at(&record, site);
-                        }
-                        into.finished.push(record);
-                    }
-                    None => self.orphaned += 1,
-                }
-            }
-        }
-        self.drop_late_notes();
+            stays
+        });
         // Children end before their parents, and are offered before them.
-        into.finished.sort_by_key(|record| record.end_unix_ns);
+        closing.make_contiguous().sort_by_key(|ended| ended.end_unix_ns);
+        self.drop_late_notes();
+    }
+
+    /// Closes spans that have been settled, about `most_bytes` of them and at most `most_spans`. True if there are more.
+    pub(super) fn close(&mut self, into: &mut Batch, most_spans: usize, most_bytes: usize) -> bool {
+        let mut bytes = 0;
+        while into.finished.len() < most_spans && bytes < most_bytes {
+            let Some(Ended { span: id, .. }) = self.closing.pop_front() else { return false };
+            let Self { open, sites, strays, .. } = self;
+            let closed = open.remove(id, |span| {
+                bytes += span.bytes();
+                let record = span.close(id, sites);
+                if let (Some(record), Some(site)) = (&record, span.site(sites)) {
+                    strays.look_at(record, site);
+                }
+                (record, span.bytes())
+            });
+            let Some((record, freed)) = closed else { continue };
+            self.bytes = self.bytes.saturating_sub(freed);
+            self.orphaned += u64::from(record.is_none());
+            into.finished.extend(record);
+        }
+        !self.closing.is_empty()
     }
 
     /// Notes that arrive after their span was closed belong to nobody.
     fn drop_late_notes(&mut self) {
         let current = self.sweep;
-        let mut late = 0;
-        let mut freed = 0;
-        self.open.retain(|_, span| {
-            let keep = span.is_known() || span.end.is_some() || current - span.first_sweep < ORPHAN_SWEEPS;
-            if !keep {
-                late += 1;
-                freed += span.bytes();
+        let strangers = std::mem::take(&mut self.strangers);
+        for (id, sweep) in strangers {
+            match self.open.get(id) {
+                Some(span) if span.is_known() || span.end.is_some() => {}
+                Some(_) if current - sweep < ORPHAN_SWEEPS => self.strangers.push((id, sweep)),
+                _ => {
+                    let freed = self.open.remove(id, |span| span.bytes());
+                    self.orphaned += u64::from(freed.is_some());
+                    self.bytes = self.bytes.saturating_sub(freed.unwrap_or_default());
+                }
             }
-            keep
-        });
-        self.orphaned += late;
-        self.bytes = self.bytes.saturating_sub(freed);
+        }
     }
 
     /// Writes callsites and open spans as they stand, where something has been read since they were last written.
     pub(super) fn write_open(&mut self, into: &mut Batch) {
         for number in self.fresh_sites.drain(..) {
-            if let Some(facts) = self.sites.get(&number).and_then(|site| serde_json::to_string(&**site).ok()) {
+            if let Some(facts) = self.sites.get(&number).and_then(|site| serde_json::to_string(site).ok()) {
                 into.callsites.push((number, facts));
             }
         }
-        for (id, span) in &mut self.open {
+        for (id, span) in self.open.iter_mut() {
             if span.take_unwritten() {
-                into.open.extend(span.as_abandoned(*id, &self.sites));
+                into.open.extend(span.as_abandoned(id, &self.sites));
             }
         }
     }
@@ -163,7 +188,7 @@ impl Assembly {
         roots.look(|id| match open.get_mut(id) {
             Some(span) if span.end.is_none() => {
                 if span.take_news() {
-                    into.open.extend(span.as_abandoned(*id, sites));
+                    into.open.extend(span.as_abandoned(id, sites));
                 }
                 true
             }
@@ -174,7 +199,7 @@ impl Assembly {
     /// Closes everything: what has ended as it ended, the rest as abandoned when its process was last known to live.
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
-        for (id, span) in std::mem::take(&mut self.open) {
+        for (id, span) in self.open.iter_mut() {
             let ended = span.end.is_some();
             let record = if ended { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
             batch.finished.extend(record);
@@ -191,7 +216,7 @@ impl Assembly {
 
     /// Spans whose end has been read and whose start has not.
     pub(crate) fn strangers(&self) -> Vec<SpanId> {
-        self.open.iter().filter(|(_, span)| span.end.is_some() && !span.is_known()).map(|(id, _)| *id).collect()
+        self.open.iter().filter(|(_, span)| span.end.is_some() && !span.is_known()).map(|(id, _)| id).collect()
     }
 
     /// Nothing is under way.
@@ -200,11 +225,11 @@ impl Assembly {
     }
 
     pub(super) fn open(&self) -> u64 {
-        self.open.len() as u64 - self.ended()
+        (self.open.len() as u64).saturating_sub(self.ended())
     }
 
     pub(super) fn ended(&self) -> u64 {
-        self.ended.len() as u64
+        (self.ended.len() + self.closing.len()) as u64
     }
 
     pub(super) fn orphaned(&self) -> u64 {

@@ -12,13 +12,15 @@
 //! | Number | Value |
 //! |---|---|
 //! | interval between cycles | 50 ms, shorter when chunks run short |
-//! | spans given to the sink at once | at most 10,000 |
+//! | spans handed on together | at most 4096, about 4 MiB |
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
 mod fleeting;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
+mod notes;
+mod open;
 #[cfg(all(test, not(loom)))]
 mod program_tests;
 mod running;
@@ -43,8 +45,10 @@ use crate::recorder::Recorder;
 
 use fleeting::Fleeting;
 
-/// Spans the sink is given at once: what it has taken is kept, however much is still to come.
-const AT_ONCE: usize = 10_000;
+/// Spans, and bytes of what they say, that are handed on together: what the sink has taken is kept, however much is still to come, and
+/// what waits for the same sink meanwhile waits as long.
+const SPANS_AT_ONCE: usize = 4096;
+const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Reads the chunks of one recorder and appends to one sink.
 pub(crate) struct Collector {
@@ -115,7 +119,10 @@ impl Collector {
         // The second sweep starts after every end the first one read, and so closes those spans.
         self.sweep();
         self.sweep();
-        self.assembly.close(&mut self.backlog);
+        self.assembly.settle();
+        while self.assembly.close(&mut self.backlog, SPANS_AT_ONCE, BYTES_AT_ONCE) {
+            self.append()?;
+        }
         if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
@@ -146,9 +153,9 @@ impl Collector {
     fn append(&mut self) -> Result<(), Error> {
         let losses = self.losses();
         self.backlog.losses = (losses != self.told).then_some(losses);
-        while self.backlog.finished.len() > AT_ONCE {
+        while self.backlog.finished.len() > SPANS_AT_ONCE {
             self.check_time()?;
-            let rest = self.backlog.finished.split_off(AT_ONCE);
+            let rest = self.backlog.finished.split_off(SPANS_AT_ONCE);
             let some = Batch { finished: std::mem::replace(&mut self.backlog.finished, rest), ..Batch::default() };
             if let Err(error) = self.give(&some) {
                 self.backlog.finished.splice(..0, some.finished);
@@ -218,7 +225,8 @@ impl Collector {
             // While the sink refused, nothing more was read.
             self.sweep();
             self.sweep();
-            self.assembly.close(&mut self.backlog);
+            self.assembly.settle();
+            self.assembly.close(&mut self.backlog, usize::MAX, usize::MAX);
         }
         let is_empty = self.assembly.is_empty();
         let has_files = self.has_files() && self.source.as_ref().is_some_and(|source| source.remains());

@@ -306,7 +306,8 @@ proptest! {
             cycles_left -= i32::from(reading.is_over());
             reading.sweep(&mut assembly);
             reading.sweep(&mut assembly);
-            assembly.close(&mut batch);
+            assembly.settle();
+            assembly.close(&mut batch, usize::MAX, usize::MAX);
         }
         prop_assert!(assembly.is_empty());
         prop_assert_eq!((assembly.orphaned(), assembly.ended(), assembly.open()), (0, 0, 0));
@@ -340,7 +341,8 @@ proptest! {
             let settled = reading.read;
             reading.sweep_at_once(&mut assembly);
             let mut batch = Batch::default();
-            assembly.close(&mut batch);
+            assembly.settle();
+            assembly.close(&mut batch, usize::MAX, usize::MAX);
             assembly.write_open(&mut batch);
             open.extend(batch.open.into_iter().map(|record| (record.span_id, record)));
             batch.finished.iter().for_each(|record| drop(open.remove(&record.span_id)));

@@ -37,7 +37,7 @@ impl Roots {
     }
 
     /// Shows those that are old enough to `look`, if it is time, and forgets the ones of which it says that they have ended.
-    pub(super) fn look(&mut self, look: impl FnMut(&SpanId) -> bool) {
+    pub(super) fn look(&mut self, mut look: impl FnMut(SpanId) -> bool) {
         let now = Instant::now();
         if now < self.next_look {
             return;
@@ -48,6 +48,6 @@ impl Roots {
             self.old.push(*root);
             self.young.pop_front();
         }
-        self.old.retain(look);
+        self.old.retain(|root| look(*root));
     }
 }

@@ -1,7 +1,6 @@
 //! One span under way, and how its entries become a record.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::chunk::NoteKind;
 use crate::id::{SpanId, TraceId};
@@ -11,6 +10,7 @@ use crate::record::{
 };
 use crate::tape;
 
+use super::notes::{Note, Notes};
 use super::site::Site;
 
 /// The kind of the error of a span whose process ended before it did.
@@ -33,24 +33,14 @@ pub(super) struct End {
     pub(super) incomplete: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct Note {
-    pub(super) kind: NoteKind,
-    pub(super) time_unix_ns: u64,
-    pub(super) key: String,
-    pub(super) body: Vec<u8>,
-}
-
 /// What has been read of one span, in whatever order it came.
 #[derive(Debug, Default)]
 pub(super) struct OpenSpan {
     pub(super) begin: Option<Begin>,
     pub(super) end: Option<End>,
     /// The span as a dead process had written it, before the entries in `notes`.
-    pub(super) base: Option<SpanRecord>,
-    notes: Vec<Note>,
-    /// The sweep that read its first note.
-    pub(super) first_sweep: u64,
+    pub(super) base: Option<Box<SpanRecord>>,
+    notes: Notes,
     /// How many of its notes hold for its whole trace, if it is the root.
     trace_notes: usize,
     /// How many notes, and whether the begin, stand in what was last written of it.
@@ -60,10 +50,14 @@ pub(super) struct OpenSpan {
 }
 
 impl OpenSpan {
-    pub(super) fn add(&mut self, note: Note, sweep: u64) {
-        if self.notes.is_empty() {
-            self.first_sweep = sweep;
-        }
+    /// Makes it ready for another span.
+    pub(super) fn clear(&mut self) {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.clear();
+        *self = Self { notes, ..Self::default() };
+    }
+
+    pub(super) fn add(&mut self, note: Note<'_>) {
         self.trace_notes += usize::from(holds_for_trace(note.kind));
         self.notes.push(note);
     }
@@ -73,9 +67,14 @@ impl OpenSpan {
         self.begin.is_some() || self.base.is_some()
     }
 
+    /// Whether neither an end nor a note has been read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end.is_none() && self.notes.len() == 0
+    }
+
     /// Bytes its notes hold.
     pub(super) fn bytes(&self) -> usize {
-        self.notes.iter().map(|note| note.key.len() + note.body.len() + size_of::<Note>()).sum()
+        self.notes.bytes()
     }
 
     /// Whether something has been read since this was last asked.
@@ -95,7 +94,7 @@ impl OpenSpan {
     }
 
     /// The closed record; `None` if its start was never read.
-    pub(super) fn close(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<SpanRecord> {
+    pub(super) fn close(&self, id: SpanId, sites: &HashMap<u32, Site>) -> Option<SpanRecord> {
         let mut draft = self.draft(id, sites)?;
         if let Some(end) = self.end {
             draft.record.end_unix_ns = end.end_unix_ns.max(draft.record.start_unix_ns);
@@ -106,36 +105,34 @@ impl OpenSpan {
     }
 
     /// The record as it stands if its process is gone.
-    pub(super) fn as_abandoned(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<SpanRecord> {
+    pub(super) fn as_abandoned(&self, id: SpanId, sites: &HashMap<u32, Site>) -> Option<SpanRecord> {
         let mut draft = self.draft(id, sites)?;
-        let last_seen = self.notes.iter().map(|note| note.time_unix_ns).max().unwrap_or(0);
+        let last_seen = self.notes.last_unix_ns();
         draft.record.end_unix_ns = draft.record.end_unix_ns.max(last_seen);
         draft.record.ending = Ending::Abandoned;
         Some(draft.finish())
     }
 
     /// The facts of its function, where they have been read.
-    pub(super) fn site<'s>(&self, sites: &'s HashMap<u32, Arc<Site>>) -> Option<&'s Arc<Site>> {
+    pub(super) fn site<'s>(&self, sites: &'s HashMap<u32, Site>) -> Option<&'s Site> {
         sites.get(&self.begin?.site)
     }
 
-    fn draft(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<Draft> {
+    fn draft<'s>(&self, id: SpanId, sites: &'s HashMap<u32, Site>) -> Option<Draft<'s>> {
+        let site = self.site(sites);
         let record = match (&self.base, self.begin) {
-            (Some(base), _) => base.clone(),
-            (None, Some(begin)) => begun(id, begin, self.site(sites)),
+            (Some(base), _) => (**base).clone(),
+            (None, Some(begin)) => begun(id, begin, site),
             (None, None) => return None,
         };
-        let site = self.site(sites).cloned();
         // What was written of it as it stood was said until then.
         let known_until = self.base.as_ref().map(|base| base.end_unix_ns);
         let mut draft = Draft { record, site, extra_inputs: Vec::new(), known_until };
-        if let (None, Some(site)) = (&self.base, draft.site.clone()) {
+        if let (None, Some(site)) = (&self.base, site) {
             site.notes.iter().for_each(|(kind, key, body)| draft.apply_standing(*kind, key, body));
         }
         // A thread may go on in a chunk that is read before its former one.
-        let mut notes: Vec<_> = self.notes.iter().collect();
-        notes.sort_by_key(|note| note.time_unix_ns);
-        notes.into_iter().for_each(|note| draft.apply(note));
+        self.notes.by_time(|note| draft.apply(&note));
         Some(draft)
     }
 }
@@ -146,8 +143,10 @@ fn holds_for_trace(kind: NoteKind) -> bool {
     matches!(kind, Tag | Session | User | Experiment | OpenRun)
 }
 
-fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
+fn begun(id: SpanId, begin: Begin, site: Option<&Site>) -> SpanRecord {
     SpanRecord {
+        trace_id: begin.trace,
+        span_id: id,
         parent_id: begin.parent,
         name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
         span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
@@ -156,29 +155,38 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Arc<Site>>) -> SpanRecord {
         source: site.map(|site| site.source()).unwrap_or_default(),
         start_unix_ns: begin.start_unix_ns,
         end_unix_ns: begin.start_unix_ns,
-        ..SpanRecord::new(begin.trace, id)
+        ending: Ending::Ok,
+        incomplete: false,
+        error: None,
+        inputs: None,
+        outputs: None,
+        attributes: Vec::new(),
+        events: Vec::new(),
+        model: None,
+        workflow: None,
+        run: None,
     }
 }
 
 /// A record being put together from notes.
-struct Draft {
+struct Draft<'s> {
     record: SpanRecord,
-    site: Option<Arc<Site>>,
+    site: Option<&'s Site>,
     extra_inputs: Vec<(String, Json)>,
     /// The time of the last note in a record that a dead process had written; `None` if there is no such record.
     known_until: Option<u64>,
 }
 
-impl Draft {
+impl Draft<'_> {
     /// Applies a note that stands in the facts of the callsite.
     fn apply_standing(&mut self, kind: u8, key: &str, body: &[u8]) {
         if let Some(kind) = NoteKind::from_code(kind.into()) {
-            self.apply(&Note { kind, time_unix_ns: 0, key: key.to_owned(), body: body.to_owned() });
+            self.apply(&Note { kind, time_unix_ns: 0, key, body });
         }
     }
 
-    fn apply(&mut self, note: &Note) {
-        let (key, body) = (note.key.as_str(), note.body.as_slice());
+    fn apply(&mut self, note: &Note<'_>) {
+        let Note { key, body, .. } = *note;
         if self.is_outdated(note) {
             return;
         }
@@ -186,7 +194,7 @@ impl Draft {
             // Without the begin the names are not known; the record has the values already, with their names.
             NoteKind::Inputs if self.site.is_none() && self.record.inputs.is_some() => {}
             NoteKind::Inputs => {
-                let values = self.site.as_ref().map_or(&[][..], |site| &site.values);
+                let values = self.site.map_or(&[][..], |site| &site.values);
                 let node = (self.record.kind == "node").then_some(self.record.name.as_str());
                 self.record.inputs = tape::inputs(body, values, node);
             }
@@ -317,14 +325,14 @@ fn count(body: &[u8]) -> Option<u64> {
     }
 }
 
-fn event(note: &Note) -> Event {
-    let attributes = match tape::output(&note.body, false).map(|attributes| attributes.to_value()) {
+fn event(note: &Note<'_>) -> Event {
+    let attributes = match tape::output(note.body, false).map(|attributes| attributes.to_value()) {
         Some(serde_json::Value::Object(members)) => {
             members.into_iter().map(|(key, value)| (key, attribute_of(value))).collect()
         }
         _ => Vec::new(),
     };
-    Event { name: note.key.clone(), time_unix_ns: note.time_unix_ns, attributes }
+    Event { name: note.key.to_owned(), time_unix_ns: note.time_unix_ns, attributes }
 }
 
 fn attribute_of(value: serde_json::Value) -> AttributeValue {

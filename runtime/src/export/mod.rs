@@ -1,8 +1,8 @@
 //! The exporter: store → MLflow, on a thread of its own.
 //!
 //! In: spans pending in a [`Store`], and a word that there are new ones. Out: the spans at the server, acks in the store, and at most one
-//! warning for each thing that goes wrong. Holds one request of at most 512 spans or 4 MiB in memory; reads no thread-local; the threads
-//! of the program never wait for it, except in [`Exporter::flush`] and [`Exporter::shutdown`], and there no longer than they say.
+//! warning for each thing that goes wrong. Holds two requests of at most 512 spans or 4 MiB in memory, one on its way and the next one as it is
+//! read; reads no thread-local; the threads of the program never wait for it, except in [`Exporter::flush`] and [`Exporter::shutdown`], and there no longer than they say.
 //!
 //! Traces that have been running for some seconds are shown on the server, with the children that have ended, while nothing else waits
 //! to be sent. They end there as if they had not been shown.

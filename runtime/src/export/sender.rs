@@ -8,13 +8,15 @@ mod live;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinHandle, spawn_blocking};
+
 use super::backoff::jittered;
 use super::http::{Failure, Verdict};
 use super::mlflow::{
     ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request,
 };
 use crate::clock::now_unix_ns;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
 use crate::store::{Queued, Store};
@@ -73,7 +75,12 @@ pub(super) struct Sender {
     live: Live,
     /// How long the last pass was busy with reading the queue.
     reading: Duration,
+    /// The ack on its way into the store: it waits there for its turn, and meanwhile the server has the next request.
+    acking: Option<JoinHandle<Result<usize, Error>>>,
 }
+
+/// What was read of the queue, and how long that took.
+type Read = (Vec<Queued>, Duration);
 
 /// Spans that travel together.
 struct Parcel {
@@ -111,6 +118,7 @@ impl Sender {
             unanswered: None,
             live: Live::default(),
             reading: Duration::ZERO,
+            acking: None,
         }
     }
 
@@ -134,17 +142,34 @@ impl Sender {
 
     /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
     pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
+        let drained = self.send_pending(on).await;
+        self.finish_ack(on).await?;
+        drained
+    }
+
+    async fn send_pending(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
         self.unanswered = None;
         self.refusals.retain(|_, said| said.elapsed() < REFUSED_FOR);
         let mut left_behind = false;
         let mut after = 0;
         self.reading = Duration::ZERO;
+        let mut ahead: Option<JoinHandle<Result<Read, Error>>> = None;
         loop {
-            let started = Instant::now();
-            let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
-            self.reading += started.elapsed();
+            let read = match ahead.take() {
+                Some(reading) => self.note_time(done(reading).await?),
+                None => Vec::new(),
+            };
+            // What was stored since then travels along.
+            let queued = match read {
+                read if fills_a_request(&read) => read,
+                _ => {
+                    let read = done(self.read(after)).await?;
+                    self.note_time(read)
+                }
+            };
             let Some(last) = queued.last() else { break };
             after = last.seq;
+            ahead = Some(self.read(after));
             let now = now_unix_ns();
             let count = queued.len();
             let ready: Vec<_> = queued
@@ -172,6 +197,21 @@ impl Sender {
             Some(named) if !named.trim().is_empty() => ExperimentRef::Either(named.clone()),
             _ => self.route.experiment.clone(),
         }
+    }
+
+    /// Reads what comes next, on a thread of its own: the server need not wait for it.
+    fn read(&self, after: i64) -> JoinHandle<Result<Read, Error>> {
+        let (store, destination) = (self.store.clone(), self.route.destination.clone());
+        spawn_blocking(move || {
+            let started = Instant::now();
+            let queued = store.pending_after(&destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
+            Ok((queued, started.elapsed()))
+        })
+    }
+
+    fn note_time(&mut self, (queued, took): Read) -> Vec<Queued> {
+        self.reading += took;
+        queued
     }
 
     /// Groups spans that can share a request, in the order of the queue, roots after the rest.
@@ -228,6 +268,8 @@ impl Sender {
             result => result?,
         }
         if !server.upserts_usage() {
+            // No longer doubtful, but not before the store knows that they have arrived.
+            self.finish_ack(on).await?;
             self.note_unanswered(|unanswered| unanswered.retain(|trace| !traces.contains(trace)))?;
         }
         Ok(true)
@@ -306,14 +348,11 @@ impl Sender {
 
     /// One request, repeated where that is cheap and likely to help.
     async fn post(&mut self, spans: &[Queued], to: &Address) -> Result<(), Failure> {
-        let facts = |span: &Queued| -> (Option<String>, Option<String>) {
-            (span.trace.facts.session.clone(), span.trace.facts.user.clone())
-        };
-        let facts: Vec<_> = spans.iter().map(facts).collect();
         let body = spans_request(
             &self.route.service,
-            spans.iter().zip(&facts).map(|(span, (session, user))| {
-                (&span.record, TraceFacts { session: session.as_deref(), user: user.as_deref() })
+            spans.iter().map(|span| {
+                let facts = &span.trace.facts;
+                (&span.record, TraceFacts { session: facts.session.as_deref(), user: facts.user.as_deref() })
             }),
         );
         let run = to.run.as_deref().filter(|_| self.server.as_ref().is_some_and(Server::links_runs_by_header));
@@ -343,8 +382,17 @@ impl Sender {
             self.fill_run(run, spans, &roots, on).await?;
         }
         let seqs: Vec<_> = spans.iter().map(|span| span.seq).collect();
-        self.store.ack(&self.route.destination, &seqs)?;
-        on(Event::Delivered(spans.len()));
+        self.finish_ack(on).await?;
+        let (store, destination) = (self.store.clone(), self.route.destination.clone());
+        self.acking = Some(spawn_blocking(move || store.ack(&destination, &seqs).map(|()| seqs.len())));
+        Ok(())
+    }
+
+    /// Waits for the last ack.
+    async fn finish_ack(&mut self, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        if let Some(acking) = self.acking.take() {
+            on(Event::Delivered(done(acking).await?));
+        }
         Ok(())
     }
 
@@ -519,6 +567,17 @@ impl Sender {
         self.unanswered = Some(unanswered);
         Ok(())
     }
+}
+
+/// What a task of ours gave back.
+async fn done<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Trouble> {
+    let stopped = |error| Error::because(Kind::State, "use the store from the exporter", error);
+    Ok(task.await.map_err(stopped)??)
+}
+
+/// Whether waiting for more would not make the request larger.
+fn fills_a_request(queued: &[Queued]) -> bool {
+    queued.len() >= SPANS_A_REQUEST || queued.iter().map(|span| span.bytes).sum::<usize>() >= BYTES_A_REQUEST / 2
 }
 
 fn is_root(span: &SpanRecord, trace: TraceId) -> bool {

@@ -172,28 +172,59 @@ impl Writer {
     }
 
     /// The length goes before the content and is known after it: the content is written first and moved up by the one to ten
-    /// bytes of its length. Messages nest six deep, so a byte moves at most six times.
+    /// bytes of its length. Messages nest three deep where their length is not known, so a byte moves at most three times.
     fn message(&mut self, field: u64, content: impl FnOnce(&mut Self)) {
         self.tag(field, WireType::Delimited);
         let start = self.bytes.len();
         content(self);
         let end = self.bytes.len();
-        self.varint((end - start) as u64);
-        let length_bytes = self.bytes.len() - end;
-        self.bytes[start..].rotate_right(length_bytes);
+        let length_bytes = varint_bytes((end - start) as u64);
+        self.bytes.resize(end + length_bytes, 0);
+        self.bytes.copy_within(start..end, start + length_bytes);
+        put_varint(&mut self.bytes[start..start + length_bytes], (end - start) as u64);
     }
 
     fn key_value(&mut self, field: u64, key: &str, value: Value<'_>) {
-        self.message(field, |to| {
-            to.text(1, key);
-            to.message(2, |to| match value {
-                Value::Text(text) => to.text(1, text),
-                Value::Bool(value) => to.varint_field(2, value.into()),
-                Value::Int(value) => to.varint_field(3, value as u64),
-                Value::Float(value) => to.fixed64(4, value.to_bits()),
-            });
-        });
+        // Each tag is one byte.
+        let value_bytes = match value {
+            Value::Text(text) => 1 + delimited_bytes(text.len()),
+            Value::Bool(_) => 2,
+            Value::Int(value) => 1 + varint_bytes(value as u64),
+            Value::Float(_) => 9,
+        };
+        let pair_bytes = 1 + delimited_bytes(key.len()) + 1 + delimited_bytes(value_bytes);
+        self.bytes.reserve(pair_bytes + 12);
+        self.tag(field, WireType::Delimited);
+        self.varint(pair_bytes as u64);
+        self.text(1, key);
+        self.tag(2, WireType::Delimited);
+        self.varint(value_bytes as u64);
+        match value {
+            Value::Text(text) => self.text(1, text),
+            Value::Bool(value) => self.varint_field(2, value.into()),
+            Value::Int(value) => self.varint_field(3, value as u64),
+            Value::Float(value) => self.fixed64(4, value.to_bits()),
+        }
     }
+}
+
+fn varint_bytes(value: u64) -> usize {
+    // Seven bits a byte; zero takes one as well.
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// Bytes of so many bytes with their length before them.
+fn delimited_bytes(length: usize) -> usize {
+    varint_bytes(length as u64) + length
+}
+
+fn put_varint(to: &mut [u8], mut value: u64) {
+    let last = to.len() - 1;
+    for byte in &mut to[..last] {
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+    }
+    to[last] = value as u8;
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ const REST_SHARE: u32 = 9;
 /// While another process holds the lease; while somebody here waits for what it does.
 const LEASE_ROUND: Duration = Duration::from_secs(1);
 const WATCH_ROUND: Duration = Duration::from_millis(25);
+/// At the end, for what is being written to the store.
+const LAST_ACK: Duration = Duration::from_millis(20);
 /// Of each kind of trouble this many different ones are said.
 const MOST_SAID: usize = 20;
 
@@ -82,8 +84,8 @@ impl Worker {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
                 runtime.block_on(self.work());
-                // A name that is still being looked up is waited for by nobody.
-                runtime.shutdown_background();
+                // Time for an ack under way; a name that is still being looked up is waited for by nobody.
+                runtime.shutdown_timeout(LAST_ACK);
             }
             Err(error) => {
                 self.say_once(format!(

@@ -3,7 +3,8 @@
 use rusqlite::params;
 use rusqlite::types::Value;
 
-use super::row::{decode, encode_into};
+use super::block::encode_one;
+use super::row::decode;
 use super::{ProcessId, Store, TraceFilter};
 use crate::id::{SpanId, TraceId};
 use crate::record::{Batch, SpanRecord};
@@ -13,16 +14,10 @@ const SERVER: &str = "http://server";
 /// A record that is read is written as it was read.
 pub(crate) fn record(bytes: &[u8]) -> Option<SpanRecord> {
     let record = decode(bytes).ok()?;
-    let stored = encode(&record);
+    let stored = encode_one(&record);
     let again = decode(&stored).expect("what was written is read");
-    assert_eq!(encode(&again), stored);
+    assert_eq!(encode_one(&again), stored);
     Some(record)
-}
-
-fn encode(record: &SpanRecord) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode_into(&mut bytes, record).expect("a record is written");
-    bytes
 }
 
 /// Rows that hold anything keep nobody from the healthy span beside them.
@@ -68,6 +63,7 @@ fn store_with_a_healthy_span() -> Store {
         finished: vec![span(1, "damaged"), span(2, "healthy")],
         open: vec![span(3, "open")],
         callsites: vec![(1, "{}".into())],
+        ..Batch::default()
     };
     store.append(&batch, ProcessId(1), Some(SERVER)).expect("stored");
     store

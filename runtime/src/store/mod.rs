@@ -9,7 +9,7 @@
 //!
 //! 1. A span is stored once: the first record under (trace id, span id) stays, whatever is offered later.
 //! 2. `append` keeps a whole batch or nothing of it: one transaction.
-//! 3. A trace has 0 or 1 destinations at a time. A span waits for that one and no other, in exactly 1 queue row, until it
+//! 3. A trace has 0 or 1 destinations at a time. A span waits for that one and no other, within exactly 1 queue row, until it
 //!    is acked or rejected; the spans of a trace without a destination are in no queue.
 //! 4. Sequence numbers only grow and are never used twice, not even after an eviction: an ack that comes late hits nothing.
 //! 5. Whatever of a trace was stored before its root, or in the same batch, has a smaller sequence number than the root.
@@ -34,18 +34,24 @@
 //! |---|---|---|
 //! | `destinations` | a URI and its number | number |
 //! | `traces` | a trace: destination, what its root says, counts | number |
-//! | `spans` | a finished span: [`SpanRecord`](crate::record::SpanRecord) as JSON | sequence number; (trace, span id) |
-//! | `queue` | a span that waits for a destination | (destination, sequence number) |
+//! | `spans` | finished spans of one trace that were stored together, in the form of [`block`], with the id of the first | sequence number of the first; (trace, span id) |
+//! | `span_ids` | a span behind the first of its row, of a trace that came in more than one batch | (trace, span id) |
+//! | `queue` | spans with sequence numbers from one to another that wait for a destination | (destination, first sequence number) |
 //! | `rejections` | why a destination refused a span for good | sequence number |
 //! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |
 //! | `processes`, `open_spans`, `callsites` | what is left behind if a process dies now | process |
 //! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace | key |
 //! | `counters` | next sequence number, totals of evictions and of losses, what a process has added to those | name |
 //!
+//! Spans of one trace that are stored together have sequence numbers without a gap. While a trace has come in one batch only, its one or
+//! few rows say which spans it has; from the second batch on `span_ids` does, so that a span costs the same however long its trace gets.
+//!
 //! Write-ahead log, `synchronous = NORMAL`: a commit survives the death of the process, and of the machine once the log
 //! has been written back, or at once after [`Store::outlive_power_loss`]. A connection never writes the log back when it is closed, so that a shutdown is quick and a
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
+mod append;
+mod block;
 mod destination;
 mod folder;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
@@ -63,6 +69,7 @@ mod schema;
 pub(crate) mod spool;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod write;
 
 use std::error::Error as _;
@@ -85,6 +92,7 @@ pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
 pub use retention::{Evicted, Limits};
 pub use salvage::Salvaged;
+use turns::Turns;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -143,6 +151,7 @@ struct Place {
     news: Mutex<Vec<String>>,
     /// Damaged files this process has put aside.
     put_aside: AtomicU32,
+    turns: Turns,
 }
 
 impl Place {
@@ -289,6 +298,7 @@ impl Store {
     /// Runs `body` in one write transaction, undone if it fails.
     fn write<T>(&self, operation: &str, mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         self.attempt(operation, true, |connection| {
+            let _turn = self.place.turns.wait();
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = body(&transaction)?;

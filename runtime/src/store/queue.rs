@@ -1,14 +1,13 @@
 //! The drain face: what waits for which destination.
 
-use std::collections::HashMap;
 use std::fs::TryLockError;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
+use super::block::Spans;
 use super::destination::{destination_number, known_destination, redirect};
-use super::row::decode;
 use super::{Result, Store, folder, unusable};
 use crate::fork::OwnFile;
 use crate::id::TraceId;
@@ -128,8 +127,8 @@ impl Store {
                 let snapshot = connection.unchecked_transaction()?;
                 waiting(&snapshot, destination, seq, max_spans, max_bytes)
             })?;
-            for (seq, cause) in &unreadable {
-                self.reject(destination, *seq, cause)?;
+            for seq in &unreadable {
+                self.reject(destination, *seq, "the stored record cannot be read")?;
             }
             if !queued.is_empty() || unreadable.is_empty() {
                 return Ok(queued);
@@ -144,13 +143,9 @@ impl Store {
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written; the spans are then still pending.
     pub fn ack(&self, destination: &str, seqs: &[i64]) -> Result<()> {
         self.write("ack spans in the store", |transaction| {
-            let mut delivered: HashMap<i64, i64> = HashMap::new();
-            for trace in unqueue(transaction, destination, seqs)? {
-                *delivered.entry(trace).or_default() += 1;
-            }
             let mut count =
                 transaction.prepare_cached("UPDATE traces SET undelivered = undelivered - ?2 WHERE number = ?1")?;
-            for (trace, spans) in delivered {
+            for (trace, spans) in unqueue(transaction, destination, seqs)? {
                 count.execute([trace, spans])?;
             }
             Ok(())
@@ -164,7 +159,7 @@ impl Store {
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written; the span is then still pending.
     pub fn reject(&self, destination: &str, seq: i64, cause: &str) -> Result<()> {
         self.write("reject a span in the store", |transaction| {
-            for trace in unqueue(transaction, destination, &[seq])? {
+            for (trace, _) in unqueue(transaction, destination, &[seq])? {
                 transaction
                     .prepare_cached("INSERT INTO rejections VALUES (?1, ?2, ?3)")?
                     .execute(params![seq, trace, cause])?;
@@ -285,8 +280,8 @@ impl Store {
     }
 }
 
-/// Spans for a destination, and those whose record cannot be read, with the cause.
-type Waiting = (Vec<Queued>, Vec<(i64, String)>);
+/// Spans for a destination, and those whose record cannot be read.
+type Waiting = (Vec<Queued>, Vec<i64>);
 
 fn waiting(
     connection: &Connection,
@@ -298,28 +293,44 @@ fn waiting(
     let (mut queued, mut unreadable) = (Vec::new(), Vec::new());
     let Some(destination) = known_destination(connection, destination)? else { return Ok((queued, unreadable)) };
     let mut select = connection.prepare_cached(
-        "SELECT queue.seq, queue.trace, record FROM queue JOIN spans ON spans.seq = queue.seq
-         WHERE destination = ?1 AND queue.seq > ?2 ORDER BY queue.seq LIMIT ?3",
+        "SELECT seq, last, trace FROM queue
+         WHERE destination = ?1 AND last > ?2
+             AND seq >= coalesce((SELECT max(seq) FROM queue WHERE destination = ?1 AND seq <= ?2), ?2)
+         ORDER BY seq",
     )?;
-    let mut rows = select.query(params![destination, after, max_spans.max(1)])?;
-    let mut contexts: HashMap<i64, Arc<TraceContext>> = HashMap::new();
+    let mut read = connection.prepare_cached(
+        "SELECT seq, record FROM spans WHERE seq >= (SELECT max(seq) FROM spans WHERE seq <= ?1) AND seq <= ?2 ORDER BY seq",
+    )?;
+    let mut rows = select.query(params![destination, after])?;
     let mut total = 0;
     while let Some(row) = rows.next()? {
-        let (seq, trace, stored) = (row.get(0)?, row.get(1)?, row.get_ref(2)?.as_bytes()?);
-        total += stored.len();
-        if total > max_bytes && !queued.is_empty() {
-            break;
-        }
-        match decode(stored) {
-            Ok(record) => {
-                let context = match contexts.get(&trace) {
-                    Some(known) => known.clone(),
-                    None => contexts.entry(trace).or_insert(Arc::new(context_of(connection, trace)?)).clone(),
+        let (first, last, trace): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let wanted = first.max(after + 1)..=last;
+        let mut context = None;
+        let mut next = *wanted.start();
+        let mut blocks = read.query([wanted.start(), wanted.end()])?;
+        while let Some(block) = blocks.next()? {
+            let (seq, stored): (i64, _) = (block.get(0)?, block.get_ref(1)?.as_bytes()?);
+            let spans = Spans::of(stored).ok().into_iter().flatten();
+            for (seq, (span, bytes)) in (seq..).zip(spans).filter(|(seq, _)| wanted.contains(seq)) {
+                let Ok(record) = span else { continue };
+                unreadable.extend(next..seq);
+                next = seq + 1;
+                total += bytes;
+                if total > max_bytes && !queued.is_empty() {
+                    return Ok((queued, unreadable));
+                }
+                let trace = match &context {
+                    Some(known) => Arc::clone(known),
+                    None => context.insert(Arc::new(context_of(connection, trace)?)).clone(),
                 };
-                queued.push(Queued { seq, record, bytes: stored.len(), trace: context });
+                queued.push(Queued { seq, record, bytes, trace });
+                if queued.len() >= max_spans {
+                    return Ok((queued, unreadable));
+                }
             }
-            Err(error) => unreadable.push((seq, format!("the stored record cannot be read: {error}"))),
         }
+        unreadable.extend(next..=last);
     }
     Ok((queued, unreadable))
 }
@@ -346,18 +357,55 @@ pub(super) fn facts_of(stored: Option<&str>) -> WorkflowFacts {
     stored.and_then(|stored| serde_json::from_str(stored).ok()).unwrap_or_default()
 }
 
-/// Takes spans out of the queue of `destination`; the traces of those that were in it.
-fn unqueue(transaction: &Transaction<'_>, destination: &str, seqs: &[i64]) -> rusqlite::Result<Vec<i64>> {
+/// Takes spans off the queue of `destination`: of each trace, how many were in it.
+fn unqueue(transaction: &Transaction<'_>, destination: &str, seqs: &[i64]) -> rusqlite::Result<Vec<(i64, i64)>> {
     let Some(destination) = known_destination(transaction, destination)? else { return Ok(Vec::new()) };
+    let mut touched = transaction.prepare_cached(
+        "SELECT seq, last, trace FROM queue
+         WHERE destination = ?1 AND last >= ?2 AND seq <= ?3
+             AND seq >= coalesce((SELECT max(seq) FROM queue WHERE destination = ?1 AND seq <= ?2), ?2)
+         ORDER BY seq",
+    )?;
     let mut delete =
-        transaction.prepare_cached("DELETE FROM queue WHERE destination = ?1 AND seq = ?2 RETURNING trace")?;
-    let mut traces = Vec::with_capacity(seqs.len());
-    for seq in seqs {
-        for trace in delete.query_map([destination, *seq], |row| row.get(0))? {
-            traces.push(trace?);
+        transaction.prepare_cached("DELETE FROM queue WHERE destination = ?1 AND seq BETWEEN ?2 AND ?3")?;
+    let mut keep = transaction.prepare_cached("INSERT INTO queue VALUES (?1, ?2, ?3, ?4)")?;
+    let mut removed: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in ranges(seqs) {
+        let rows: Vec<(i64, i64, i64)> = touched
+            .query_map([destination, from, to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { continue };
+        delete.execute([destination, first.0, last.0])?;
+        // Of the rows at the edges some may stay.
+        if first.0 < from {
+            keep.execute([destination, first.0, from - 1, first.2])?;
+        }
+        if last.1 > to {
+            keep.execute([destination, to + 1, last.1, last.2])?;
+        }
+        for (seq, end, trace) in rows {
+            let spans = end.min(to) - seq.max(from) + 1;
+            match removed.last_mut() {
+                Some((same, count)) if *same == trace => *count += spans,
+                _ => removed.push((trace, spans)),
+            }
         }
     }
-    Ok(traces)
+    Ok(removed)
+}
+
+/// The same numbers as ranges without gaps.
+fn ranges(seqs: &[i64]) -> Vec<(i64, i64)> {
+    let mut sorted = seqs.to_vec();
+    sorted.sort_unstable();
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for seq in sorted {
+        match ranges.last_mut() {
+            Some((_, end)) if *end == seq || *end + 1 == seq => *end = seq,
+            _ => ranges.push((seq, seq)),
+        }
+    }
+    ranges
 }
 
 /// FNV-1a: the same file name in every process and version.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::block::Spans;
 use super::queue::facts_of;
-use super::row::{decode, ending_of};
+use super::row::{ending_of, unreadable};
 use super::{Backlog, Counts, Result, Salvaged, Store};
 use crate::id::TraceId;
 use crate::record::{Ending, Losses, SpanRecord};
@@ -203,13 +204,19 @@ impl Store {
     ///
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be read or a record in it is damaged.
     pub fn spans(&self, trace: TraceId) -> Result<Vec<SpanRecord>> {
-        let mut spans: Vec<SpanRecord> = self.read("read the spans of a trace in the store", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT record FROM spans WHERE trace = (SELECT number FROM traces WHERE trace_id = ?)",
-                )?
-                .query_map([trace.to_bytes()], |row| decode(row.get_ref(0)?.as_bytes()?))?
-                .collect()
+        let mut spans = self.read("read the spans of a trace in the store", |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT record FROM spans WHERE trace = (SELECT number FROM traces WHERE trace_id = ?)",
+            )?;
+            let mut rows = select.query([trace.to_bytes()])?;
+            let mut spans: Vec<SpanRecord> = Vec::new();
+            while let Some(row) = rows.next()? {
+                let stored = Spans::of(row.get_ref(0)?.as_bytes()?).map_err(unreadable)?;
+                for (span, _) in stored {
+                    spans.push(span.map_err(unreadable)?);
+                }
+            }
+            Ok(spans)
         })?;
         spans.sort_by_key(|span| (span.start_unix_ns, span.span_id));
         Ok(spans)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::destination::{DELETE_QUEUED, DELETE_REJECTIONS};
+use super::destination::{DELETE_REJECTIONS, unqueue_trace};
 use super::read::used_bytes;
 use super::{Counts, Result, Store};
 use crate::clock::now_unix_ns;
@@ -160,10 +160,11 @@ fn remove_some(
 }
 
 fn remove(transaction: &Transaction<'_>, number: i64, id: TraceId) -> rusqlite::Result<()> {
+    unqueue_trace(transaction, number)?;
     for sql in [
-        DELETE_QUEUED,
         DELETE_REJECTIONS,
         "DELETE FROM delivered_before WHERE trace = ?1",
+        "DELETE FROM span_ids WHERE trace = ?1",
         "DELETE FROM spans WHERE trace = ?1",
         "DELETE FROM traces WHERE number = ?1",
     ] {

@@ -1,18 +1,20 @@
-//! The stored forms of a span and of its parts.
+//! The stored forms of the parts of a span.
 
 use rusqlite::types::Type;
 
+use super::block::{Spans, Unreadable};
 use crate::id::SpanId;
 use crate::record::{Ending, SpanRecord};
 
-/// The stored form of a span: JSON of the record.
-pub(super) fn encode_into(to: &mut Vec<u8>, span: &SpanRecord) -> rusqlite::Result<()> {
-    serde_json::to_writer(to, span).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+/// The one span of a stored record.
+pub(super) fn decode(stored: &[u8]) -> rusqlite::Result<SpanRecord> {
+    let first = Spans::of(stored).and_then(|mut spans| spans.next().ok_or(Unreadable)?.0);
+    first.map_err(unreadable)
 }
 
-pub(super) fn decode(record: &[u8]) -> rusqlite::Result<SpanRecord> {
-    serde_json::from_slice(record)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error.into()))
+/// As SQLite reports a value it cannot read.
+pub(super) fn unreadable(_: Unreadable) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, "the stored record cannot be read".into())
 }
 
 /// SQLite's integers are signed; the bits are the same.

@@ -78,8 +78,8 @@ impl std::ops::AddAssign for Salvaged {
 
 /// A database that was put aside, if it can be opened at all.
 fn opened(aside: &Path) -> Option<Store> {
-    let connection = open_file(&aside).ok()?;
-    let is_ours = schema::version(&connection).is_ok_and(|version| version == schema::VERSION);
+    let mut connection = open_file(aside).ok()?;
+    let is_ours = schema::bring_up_to_date(&mut connection, &aside.display().to_string()).is_ok();
     // Without a place of its own: what is found wrong in it is passed over.
     is_ours.then(|| Store::new(Held::in_memory(connection), Place::default()))
 }

@@ -6,10 +6,11 @@ use super::{During, Result};
 use crate::error::{Error, Kind};
 
 /// Version of the tables this code reads and writes, kept in `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// `STEPS[n]` leads from version n to n + 1.
-const STEPS: [&str; VERSION as usize] = ["
+pub(super) const STEPS: [&str; VERSION as usize] = [
+    "
 CREATE TABLE destinations (
     number INTEGER PRIMARY KEY,
     uri TEXT NOT NULL UNIQUE
@@ -87,12 +88,32 @@ CREATE TABLE counters (
     value INTEGER NOT NULL
 ) WITHOUT ROWID;
 INSERT INTO counters VALUES ('next_seq', 1), ('evicted_traces', 0), ('evicted_spans', 0);
-"];
+",
+    "
+CREATE TABLE span_ids (
+    trace INTEGER NOT NULL,
+    span_id INTEGER NOT NULL,
+    PRIMARY KEY (trace, span_id)
+) WITHOUT ROWID;
+ALTER TABLE traces ADD COLUMN has_ids INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE queue RENAME TO single_queue;
+CREATE TABLE queue (
+    destination INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    trace INTEGER NOT NULL,
+    PRIMARY KEY (destination, seq)
+) WITHOUT ROWID;
+INSERT INTO queue SELECT destination, seq, seq, trace FROM single_queue;
+DROP TABLE single_queue;
+",
+];
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "destinations",
     "traces",
     "spans",
+    "span_ids",
     "queue",
     "rejections",
     "delivered_before",
@@ -104,10 +125,16 @@ const TABLES: [&str; 10] = [
 
 /// Makes the tables, or brings older ones up to date.
 pub(super) fn prepare(connection: &mut Connection, place: &str) -> Result<()> {
+    bring_up_to_date(connection, place)?;
+    probe(connection).during("read the tables of the store")
+}
+
+/// Brings older tables up to date; one that is empty gets them.
+pub(super) fn bring_up_to_date(connection: &mut Connection, place: &str) -> Result<()> {
     if version(connection)? != VERSION {
         upgrade(connection, place)?;
     }
-    probe(connection).during("read the tables of the store")
+    Ok(())
 }
 
 /// Reads into each table: damage is found now, when the file can still be put aside, rather than by an append.

@@ -4,6 +4,8 @@
 //! `"…":"…"` as its last entry, and everything open is closed. Of the lists and objects open there, the
 //! innermost that had more to come shows the mark.
 
+mod quick;
+
 use std::fmt::Write as _;
 
 use super::read::{Cursor, Token};
@@ -30,9 +32,10 @@ pub(crate) fn render(bytes: &[u8], limit: usize) -> Json {
     json(text)
 }
 
-/// Text that this module wrote.
+/// Text that this module wrote, which is JSON whatever the bytes were.
 pub(super) fn json(text: String) -> Json {
-    Json::parse(text).unwrap_or_else(|| Json::of(&"<unreadable>"))
+    debug_assert!(serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok(), "not JSON: {text}");
+    Json::trusted(text.into())
 }
 
 /// Appends the value at `cursor` to `out`, in at most `limit` bytes, and leaves the cursor behind it.
@@ -41,6 +44,9 @@ pub(super) fn render_into(out: &mut String, cursor: &mut Cursor<'_>, limit: usiz
     let start = out.len();
     // A tape and its text are about as long.
     out.reserve(limit.min(cursor.len() + cursor.len() / 4));
+    if quick::value(out, cursor, start + limit) {
+        return;
+    }
     let mut whole = Renderer { out, cursor: *cursor, end: start + limit, open: 0, mark: 0 };
     if whole.value().is_ok() {
         *cursor = whole.cursor;
@@ -176,14 +182,8 @@ impl<'b> Renderer<'_, 'b> {
         self.plain(std::str::from_utf8(&digits[first..]).unwrap_or_default())
     }
 
-    /// Shortest digits that read back as the same number, as `serde_json` writes them.
     fn finite<F: serde::Serialize>(&mut self, value: &F) -> Result<(), Full> {
-        let mut digits = [0u8; 40];
-        let mut writer = std::io::Cursor::new(&mut digits[..]);
-        // A finite number takes at most 24 bytes.
-        let _ = serde_json::to_writer(&mut writer, value);
-        let len = writer.position() as usize;
-        self.plain(std::str::from_utf8(&digits[..len]).unwrap_or_default())
+        finite_digits(value, |digits| self.plain(digits))
     }
 
     fn unless_too_long(&mut self, start: usize) -> Result<(), Full> {
@@ -378,6 +378,16 @@ impl<'b> Renderer<'_, 'b> {
         self.out.push_str(text);
         self.open -= levels;
     }
+}
+
+/// Shortest digits that read back as the same number, as `serde_json` writes them.
+fn finite_digits<F: serde::Serialize, T>(value: &F, with: impl FnOnce(&str) -> T) -> T {
+    let mut digits = [0u8; 40];
+    let mut writer = std::io::Cursor::new(&mut digits[..]);
+    // A finite number takes at most 24 bytes.
+    let _ = serde_json::to_writer(&mut writer, value);
+    let len = writer.position() as usize;
+    with(std::str::from_utf8(&digits[..len]).unwrap_or_default())
 }
 
 fn not_finite(value: f64) -> &'static str {

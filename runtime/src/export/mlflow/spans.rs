@@ -26,6 +26,9 @@ const IDENTITY: &str = "otel.span.type";
 /// Where an attribute goes whose name would make MLflow misread the span.
 const DISPLACED: &str = "spanwright.attribute.";
 
+/// Attributes that are compared with each other.
+const MANY: usize = 16;
+
 /// What every span of a trace says about its trace.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TraceFacts<'a> {
@@ -154,11 +157,18 @@ impl Writer<'_, '_> {
 
     /// The user's attributes, the last of each name.
     fn own_attributes(&mut self, service: &str) {
-        let record = self.record;
-        let last: HashMap<&str, usize> =
-            record.attributes.iter().enumerate().map(|(at, (key, _))| (key.as_str(), at)).collect();
-        for (at, (key, value)) in record.attributes.iter().enumerate() {
-            if key.is_empty() || last.get(key.as_str()) != Some(&at) {
+        let attributes = &self.record.attributes;
+        // A table pays off for many only.
+        let last: HashMap<&str, usize> = match attributes.len() {
+            ..=MANY => HashMap::new(),
+            _ => attributes.iter().enumerate().map(|(at, (key, _))| (key.as_str(), at)).collect(),
+        };
+        for (at, (key, value)) in attributes.iter().enumerate() {
+            let is_last = match attributes.len() {
+                ..=MANY => attributes[at + 1..].iter().all(|(later, _)| later != key),
+                _ => last.get(key.as_str()) == Some(&at),
+            };
+            if key.is_empty() || !is_last {
                 continue;
             }
             if let Some(shaped) = shaped(key, value).filter(|_| !self.is_taken(key, service)) {

@@ -14,7 +14,8 @@ const DEEPEST: usize = 200;
 
 /// At most `limit` characters, and no NUL, which PostgreSQL refuses.
 pub(super) fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
-    let cut = text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end]);
+    let is_short = text.len() <= limit;
+    let cut = if is_short { text } else { text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end]) };
     if cut.contains('\0') { Cow::Owned(cut.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(cut) }
 }
 
@@ -75,7 +76,11 @@ pub(super) fn json(value: &Json) -> Option<Encoded<'_>> {
     Some(match raw.as_bytes().first()? {
         b'{' | b'[' => {
             let clean = readable(raw);
-            if depth(&clean) > DEEPEST { Encoded::Text(Cow::Owned(quoted(&clean))) } else { Encoded::Text(clean) }
+            if may_be_deep(clean.as_bytes()) && depth(&clean) > DEEPEST {
+                Encoded::Text(Cow::Owned(quoted(&clean)))
+            } else {
+                Encoded::Text(clean)
+            }
         }
         b'"' => match serde_json::from_str::<String>(&clean_escapes(raw)) {
             Ok(inner) => Encoded::Text(Cow::Owned(text(&inner).into_text())),
@@ -122,6 +127,11 @@ pub(super) fn attribute(value: &AttributeValue) -> Option<Encoded<'_>> {
     })
 }
 
+/// Whether there are brackets enough for JSON text to be too deep; quickly said of most.
+fn may_be_deep(json: &[u8]) -> bool {
+    json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() > DEEPEST
+}
+
 /// How deep JSON text nests.
 fn depth(json: &str) -> usize {
     let (mut now, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
@@ -151,6 +161,9 @@ pub(super) fn readable(json: &str) -> Cow<'_, str> {
 
 /// Integers beyond 64 signed bits, as texts: MLflow stores them, and then answers 500 to whoever reads the trace or lists it with others.
 fn quote_long_integers(json: &str) -> Cow<'_, str> {
+    if !may_have_long_integers(json.as_bytes()) {
+        return Cow::Borrowed(json);
+    }
     let mut quoted = String::new();
     let (mut kept, mut at, mut in_text) = (0, 0, false);
     let bytes = json.as_bytes();
@@ -183,12 +196,21 @@ fn quote_long_integers(json: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
+/// Whether JSON text may hold a number of 19 digits: such a number fills one of the words of eight bytes the text is made of. Quickly said of most.
+fn may_have_long_integers(json: &[u8]) -> bool {
+    let (words, _) = json.as_chunks::<8>();
+    words.iter().any(|word| u64::from_le_bytes(*word) & 0xf0f0_f0f0_f0f0_f0f0 == 0x3030_3030_3030_3030)
+}
+
 /// JSON text without escapes that no database takes: NUL and half surrogate pairs become the replacement character.
 fn clean_escapes(json: &str) -> Cow<'_, str> {
     let unit = |at: usize| -> Option<u16> {
         let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(escape, 16).ok()
     };
+    if !json.as_bytes().contains(&b'\\') {
+        return Cow::Borrowed(json);
+    }
     let mut clean = String::new();
     let mut kept = 0;
     let mut at = 0;
@@ -269,6 +291,14 @@ mod tests {
             (r#"{"\"18446744073709551615":[1e400,1.5,-0]}"#, r#"{"\"18446744073709551615":[1e400,1.5,-0]}"#),
         ] {
             assert_eq!(readable(given), sent);
+        }
+        // Wherever it begins, among texts that look like numbers and between short ones.
+        for at in 0..16 {
+            let padding = "\u{e9}".repeat(at / 2) + &"x".repeat(at % 2);
+            let given =
+                format!(r#"{{"{padding}":[1234567890123456789,-12345678901234567890,12],"12345678901234567890":1}}"#);
+            let sent = given.replace("-12345678901234567890", r#""-12345678901234567890""#);
+            assert_eq!(readable(&given), sent);
         }
     }
 

@@ -11,14 +11,15 @@ fn a_root_comes_after_what_was_stored_before_or_with_it() {
     let store = memory();
     store.append(&finished([span(1, 0), span(2, 1), span(1, 1)]), ME, Some(A)).expect("append");
     store.append(&finished([span(2, 0), span(2, 2)]), ME, Some(A)).expect("append");
-    let spans = [(2, 1), (1, 1), (1, 0), (2, 2), (2, 0)].map(|(trace, n)| (trace_id(trace), span_id(n)));
+    // Those of one trace that were stored together stand together.
+    let spans = [(1, 1), (1, 0), (2, 1), (2, 2), (2, 0)].map(|(trace, n)| (trace_id(trace), span_id(n)));
     assert_eq!(waiting(&store, A), spans);
-    // The children alone, if there is no room for all.
-    assert_eq!(store.pending(A, 2, usize::MAX).expect("pending").len(), 2);
+    // A child alone, if there is no room for all.
+    assert_eq!(store.pending(A, 1, usize::MAX).expect("pending").len(), 1);
     let first = store.pending(A, 5, 1).expect("pending");
     assert_eq!(first.len(), 1, "one span goes, however large");
     let next = store.pending_after(A, first[0].seq, 5, first[0].bytes * 5 / 2).expect("pending");
-    assert_eq!(next.iter().map(|queued| queued.record.span_id).collect::<Vec<_>>(), [span_id(1), span_id(0)]);
+    assert_eq!(next.iter().map(|queued| queued.record.span_id).collect::<Vec<_>>(), [span_id(0), span_id(1)]);
     assert_eq!(waiting(&store, B), []);
 }
 
@@ -72,10 +73,23 @@ fn a_trace_without_destination_waits_for_push_and_a_delivered_one_is_not_sent_ag
 fn a_damaged_record_is_rejected_and_holds_nothing_up() {
     let store = memory();
     store.append(&finished([span(1, 1), span(1, 2), span(1, 0)]), ME, Some(A)).expect("append");
-    store.connection().execute("UPDATE spans SET record = x'7b00' WHERE seq < 3", []).expect("damage");
+    store.append(&finished([span(2, 1), span(2, 2), span(2, 0)]), ME, Some(A)).expect("append");
+    store.append(&finished([span(3, 0)]), ME, Some(A)).expect("append");
+    // One span of the first trace: the ending of the second one is none. The whole of the second.
+    let mut stored: Vec<u8> =
+        store.connection().query_row("SELECT record FROM spans WHERE seq = 1", [], |row| row.get(0)).expect("a block");
+    let id = span_id(2).to_u64().to_le_bytes();
+    let at = stored.windows(8).position(|bytes| bytes == id).expect("the id of the second");
+    stored[at + 26] = 0xff;
+    store.connection().execute("UPDATE spans SET record = ? WHERE seq = 1", [stored]).expect("damage");
+    store.connection().execute("UPDATE spans SET record = x'7b00' WHERE seq = 4", []).expect("damage");
+
     assert_eq!(store.pending(A, 1, usize::MAX).expect("pending").len(), 1);
-    assert_eq!(waiting(&store, A), [(trace_id(1), span_id(0))]);
-    assert_eq!(store.rejections(trace_id(1)).expect("readable").len(), 2);
+    assert_eq!(waiting(&store, A), [(1, 1), (1, 0), (3, 0)].map(|(trace, n)| (trace_id(trace), span_id(n))));
+    assert_eq!((summary(&store, 1).rejected, summary(&store, 1).undelivered), (1, 2));
+    assert_eq!((summary(&store, 2).rejected, summary(&store, 2).undelivered), (3, 0));
+    assert_eq!(store.rejections(trace_id(2)).expect("readable"), ["the stored record cannot be read"; 3]);
+    assert_eq!(ack_all(&store, A), 3);
     assert!(store.spans(trace_id(1)).expect_err("damaged").is_store());
 }
 

@@ -176,6 +176,72 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(store.spans(trace_id(1)).expect("still there").len(), 1);
 }
 
+/// A store as version 1 left it: one span of trace 1 delivered, its root and another span waiting, one span refused.
+fn of_version_1(folder: &std::path::Path) {
+    drop(Store::open(folder).expect("a folder"));
+    let path = folder.join("store.db");
+    ["", "-wal", "-shm"].iter().for_each(|end| drop(fs::remove_file(format!("{}{end}", path.display()))));
+    let old = Connection::open(&path).expect("a database");
+    old.execute_batch(schema::STEPS[0]).expect("its tables");
+    old.execute_batch(
+        "INSERT INTO destinations VALUES (1, 'http://a.test');
+         INSERT INTO traces (number, trace_id, destination, name, start_unix_ns, end_unix_ns, root_known, ending, spans,
+             undelivered, rejected)
+         VALUES (1, x'10000000000000070000000000000001', 1, 'span 0', 1000, 1103, 1, 'ok', 4, 2, 1);
+         INSERT INTO queue VALUES (1, 2, 1), (1, 4, 1);
+         INSERT INTO rejections VALUES (3, 1, 'refused');
+         UPDATE counters SET value = 5 WHERE name = 'next_seq';
+         PRAGMA user_version = 1;",
+    )
+    .expect("its rows");
+    for (seq, n) in [(1, 1), (2, 2), (3, 3), (4, 0)] {
+        let parent = if n > 0 { r#""8000000000000000""# } else { "null" };
+        let (start, end) = (1000 + n, 1100 + n);
+        let record = format!(
+            r#"{{"trace_id":"10000000000000070000000000000001","span_id":"800000000000000{n}","parent_id":{parent},
+                "name":"span {n}","span_type":"CHAIN","kind":"node","source":{{"function":"","file":"","line":0}},
+                "start_unix_ns":{start},"end_unix_ns":{end},"ending":"ok"}}"#
+        );
+        old.execute("INSERT INTO spans VALUES (?1, 1, ?2, ?3)", (seq, row::span_key(span_id(n)), record.into_bytes()))
+            .expect("a span");
+    }
+}
+
+#[test]
+fn a_store_of_version_1_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    of_version_1(folder.path());
+    let store = Store::open(folder.path()).expect("an upgrade");
+    assert_eq!(store.notices(), [] as [&str; 0]);
+    let version: i64 = store.connection().pragma_query_value(None, "user_version", |row| row.get(0)).expect("version");
+    assert_eq!(version, schema::VERSION);
+    assert_eq!(store.spans(trace_id(1)).expect("spans"), [span(1, 0), span(1, 1), span(1, 2), span(1, 3)]);
+    assert_eq!(waiting(&store, A), [(trace_id(1), span_id(2)), (trace_id(1), span_id(0))]);
+
+    // What it had is known, delivered or not; what comes to it is added.
+    let again = [span(1, 1), span(1, 2), span(1, 3), span(1, 0)];
+    store
+        .append(&finished(again.into_iter().chain([span(1, 4), span(1, 5), span(2, 0)])), ME, Some(A))
+        .expect("append");
+    let expected = [(1, 2), (1, 0), (1, 4), (1, 5), (2, 0)].map(|(trace, n)| (trace_id(trace), span_id(n)));
+    assert_eq!(waiting(&store, A), expected);
+    assert_eq!((summary(&store, 1).spans, summary(&store, 1).undelivered, summary(&store, 1).rejected), (6, 4, 1));
+    assert_eq!(ack_all(&store, A), 5);
+    assert_eq!(store.adopt(B, Adopt::All).expect("adopt"), Counts { traces: 2, spans: 7 });
+    assert_eq!(ack_all(&store, B), 7);
+    store.sweep(Limits { max_bytes: 0, ..Limits::default() }).expect("sweep");
+    assert_eq!(store.statistics().expect("statistics").stored, Counts::default());
+    let left: i64 = store
+        .connection()
+        .query_row(
+            "SELECT (SELECT count(*) FROM spans) + (SELECT count(*) FROM span_ids) + (SELECT count(*) FROM queue)",
+            [],
+            |row| row.get(0),
+        )
+        .expect("counts");
+    assert_eq!(left, 0, "nothing of a trace that is gone stays");
+}
+
 #[test]
 fn a_full_disk_is_an_error_that_says_so_and_keeps_nothing_of_the_batch() {
     let folder = tempfile::tempdir().expect("a folder");

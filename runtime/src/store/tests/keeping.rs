@@ -44,6 +44,40 @@ proptest! {
         // Compared as text: NaN equals nothing, itself included.
         prop_assert_eq!(format!("{:?}", store.spans(record.trace_id).expect("spans")), format!("{:?}", [record]));
     }
+
+    #[test]
+    fn a_trace_comes_back_as_it_went_in_however_it_was_split(
+        records in prop::collection::vec(any_record(), 1..150),
+        splits in prop::collection::vec(1..80usize, 1..5),
+    ) {
+        let store = memory();
+        // One trace of few sites, some of its spans offered again.
+        let names = ["a", "b", "c"];
+        let records: Vec<_> = records
+            .into_iter()
+            .enumerate()
+            .map(|(n, record)| SpanRecord {
+                trace_id: trace_id(1),
+                span_id: span_id(n as u64),
+                parent_id: (n > 0).then(|| span_id(0)),
+                name: names[n % 3].to_owned(),
+                start_unix_ns: n as u64,
+                ..record
+            })
+            .collect();
+        let mut rest = records.as_slice();
+        for split in splits.iter().cycle() {
+            let (some, behind) = rest.split_at((*split).min(rest.len()));
+            let again = some.iter().chain(&records[..split / 2 % records.len()]).cloned();
+            store.append(&finished(again), ME, Some(A)).expect("append");
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(format!("{:?}", store.spans(trace_id(1)).expect("spans")), format!("{records:?}"));
+        prop_assert_eq!(waiting(&store, A).len(), records.len());
+    }
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! What a span costs behind the thread that makes it: pairing, the store, the request.
+
+use std::io;
+use std::path::PathBuf;
+
+use spanwright_benches::{Cell, Section, Unit};
+
+use crate::Options;
+use crate::behind::{Behind, inclusive, receiver, total};
+use crate::programs::number;
+use crate::{callgrind, say};
+
+/// Loads, and the most instructions a span of each may take, from the call to the bytes of its request.
+const LOADS: [(&str, &str, f64); 3] = [
+    ("ten", "trees of 10, two attributes", 12_000.0),
+    ("hundred", "trees of 100, two attributes", 12_000.0),
+    ("report", "trees of 10, 289-byte struct in and out", 15_000.0),
+];
+
+/// Stages, and the functions that are all of each.
+const STAGES: [(&str, &[&str]); 6] = [
+    ("sweep", &["collector::Collector::sweep"]),
+    ("pair", &["assembly::Assembly::settle", "assembly::Assembly::close"]),
+    ("append", &["store::write::<impl spanwright::store::Store>::append"]),
+    ("read", &["store::queue::<impl spanwright::store::Store>::pending_after"]),
+    ("encode", &["export::mlflow::spans::request"]),
+    ("ack", &["store::queue::<impl spanwright::store::Store>::ack"]),
+];
+
+/// Spans a second into the store.
+const LEAST_A_SECOND: f64 = 100_000.0;
+/// Chunks are bounded by 64 MiB, what is read of them by as much again with its bookkeeping.
+const MOST_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
+
+pub(crate) fn measure(options: &Options) -> io::Result<Section> {
+    callgrind::find()?;
+    let behind = Behind::build()?;
+    let mut columns = vec!["load".to_owned()];
+    columns.extend(STAGES.map(|(stage, _)| format!("{stage}, instructions")));
+    columns.extend(["all until the request", "whole process", "CPU a span"].map(str::to_owned));
+    let mut section = Section {
+        title: "Behind the thread that makes spans".to_owned(),
+        note: "Instructions a span by callgrind, the difference of a longer and a shorter run, delivered to a receiver that takes everything; batches of \
+               2,000 spans, requests of 512. Whole process is everything the program does, the calls and HTTP included; CPU is of the same program without \
+               callgrind. The last row is four threads flat out into SQLite on disk: a second is until everything is stored."
+            .to_owned(),
+        columns,
+        ..Section::default()
+    };
+    for (load, name, limit) in LOADS {
+        say(&format!("behind the thread: {name}"));
+        let row = stages(&behind, load)?;
+        let until_request: f64 = row.stages.iter().take(5).sum::<f64>() + row.calls;
+        if until_request > limit {
+            section
+                .misses
+                .push(format!("{name}: {until_request:.0} instructions a span until its request, above {limit:.0}"));
+        }
+        let mut cells = vec![Cell::text(name)];
+        cells.extend(row.stages.iter().map(|stage| Cell::Number(stage.round(), Unit::Count)));
+        cells.push(Cell::Number(until_request.round(), Unit::Count));
+        cells.push(Cell::Number(row.whole.round(), Unit::Count));
+        cells.push(Cell::Number(cpu(&behind, load, options)?, Unit::Nanoseconds));
+        section.rows.push(cells);
+    }
+    flood(&behind, options, &mut section)?;
+    Ok(section)
+}
+
+struct Row {
+    stages: Vec<f64>,
+    /// The calls themselves.
+    calls: f64,
+    whole: f64,
+}
+
+/// Trees of a load that have about so many spans.
+fn trees(load: &str, spans: u64) -> u64 {
+    spans / if load == "hundred" { 100 } else { 10 }
+}
+
+/// Instructions a span, stage by stage.
+fn stages(behind: &Behind, load: &str) -> io::Result<Row> {
+    let receiver = receiver();
+    let mut counted: Vec<(f64, Vec<f64>, f64, f64)> = Vec::new();
+    for spans in [4_000, 12_000] {
+        let run = behind.run(Some(&receiver.uri()))?;
+        let profile: PathBuf = run.scratch.0.join("callgrind.out");
+        let out = format!("--callgrind-out-file={}", profile.display());
+        let answer =
+            run.answer(&["valgrind", "--tool=callgrind", &out], &format!("steady {load} {}", trees(load, spans)))?;
+        let (made, delivered) = (number(&answer, "made")?, number(&answer, "delivered")?);
+        if made != delivered {
+            return Err(io::Error::other(format!("{made} spans made and {delivered} delivered")));
+        }
+        let stages = STAGES.iter().map(|(_, functions)| inclusive(&profile, functions)).collect::<io::Result<_>>()?;
+        let calls = inclusive(&profile, &["spanwright_behind::tree"])?;
+        counted.push((made, stages, calls, total(&profile)?));
+    }
+    let [(few, short, short_calls, short_whole), (many, long, long_calls, long_whole)] = counted.as_slice() else {
+        return Err(io::Error::other("two runs are needed"));
+    };
+    let each = |short: f64, long: f64| (long - short) / (many - few);
+    Ok(Row {
+        stages: short.iter().zip(long).map(|(short, long)| each(*short, *long)).collect(),
+        calls: each(*short_calls, *long_calls),
+        whole: each(*short_whole, *long_whole),
+    })
+}
+
+/// CPU time a span of the whole program, nanoseconds.
+fn cpu(behind: &Behind, load: &str, options: &Options) -> io::Result<f64> {
+    let receiver = receiver();
+    let spans = if options.quick { 20_000 } else { 100_000 };
+    let answer = behind.run(Some(&receiver.uri()))?.answer(&[], &format!("steady {load} {}", trees(load, spans)))?;
+    Ok(number(&answer, "cpu_ns")? / number(&answer, "made")?)
+}
+
+/// Four threads flat out into the store.
+fn flood(behind: &Behind, options: &Options, section: &mut Section) -> io::Result<()> {
+    say("four threads flat out into the store");
+    let millis = if options.quick { 1_000 } else { 5_000 };
+    let answer = behind.run(None)?.answer(&[], &format!("flood 4 {millis}"))?;
+    let [made, stored, lost, seconds, peak] =
+        ["made", "stored", "lost", "seconds", "peak_bytes"].map(|name| number(&answer, name));
+    let (made, stored, lost, seconds, peak) = (made?, stored?, lost?, seconds?, peak?);
+    let rate = stored / seconds;
+    section.note.push_str(&format!(
+        " It made {made} spans, stored {stored} and counted {lost} as dropped: {} a second, {} at most in memory.",
+        Cell::Number(rate, Unit::PerSecond),
+        Cell::Number(peak, Unit::Bytes)
+    ));
+    if made != stored + lost {
+        section.misses.push(format!("flat out: {made} spans made, {stored} stored, {lost} counted"));
+    }
+    if rate < LEAST_A_SECOND {
+        section.note.push_str(&format!(" Below {LEAST_A_SECOND} a second."));
+    }
+    if peak > MOST_BYTES {
+        section.misses.push(format!("flat out: {} in memory", Cell::Number(peak, Unit::Bytes)));
+    }
+    let mut cells = vec![Cell::text("four threads flat out, into the store")];
+    cells.resize(section.columns.len() - 1, Cell::Nothing);
+    cells.push(Cell::Number(number(&answer, "cpu_ns")? / stored, Unit::Nanoseconds));
+    section.rows.push(cells);
+    Ok(())
+}
