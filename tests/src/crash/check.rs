@@ -1,6 +1,7 @@
 //! What a server must have after a round: every call that had returned, once, whole, in a whole tree, and nothing else.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::receiver::{Got, Key};
 use super::victim::{Load, Returned};
@@ -18,6 +19,19 @@ pub struct Sum {
     pub abandoned: u64,
     /// What must not be.
     pub complaints: Vec<String>,
+}
+
+impl Sum {
+    /// For how long before the kill something is missing, by the pauses of those victims that paused.
+    pub fn window(&self, loads: &[Load]) -> Duration {
+        let of_worker = |(victim, worker): (u64, u64)| {
+            let missing = self.missing.iter().filter(|missing| (missing.0, missing.1) == (victim, worker));
+            let longest = missing.map(|missing| missing.2 + 1).max().unwrap_or(0);
+            let pause = loads.iter().find(|load| load.victim == victim).map_or(Duration::ZERO, |load| load.pause);
+            pause * longest as u32
+        };
+        self.missing.iter().map(|missing| of_worker((missing.0, missing.1))).max().unwrap_or_default()
+    }
 }
 
 /// Compares what the server has with what had returned.

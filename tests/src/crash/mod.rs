@@ -7,10 +7,12 @@
 pub mod check;
 pub mod evidence;
 pub mod plan;
+pub mod power;
 pub mod receiver;
+pub mod scenes;
 pub mod victim;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ use tempfile::TempDir;
 use check::{Sum, compare};
 use evidence::Stage;
 use plan::{Aim, Heir, Plan, Size};
-use receiver::{Manner, Receiver};
+use receiver::{Got, Key, Manner, Receiver};
 use victim::{Load, returned};
 
 /// A server or a program that takes longer than this has hung.
@@ -56,6 +58,10 @@ pub struct Outcome {
     pub stages: HashSet<Stage>,
     /// Spans sent more than once.
     pub sent_again: u64,
+    /// Every span the server has.
+    pub spans: HashMap<Key, Got>,
+    /// With chunks on the heap, the longest time before the kill of which something is missing, as the pauses of the victim measure it.
+    pub heap_window: Duration,
 }
 
 impl Outcome {
@@ -114,7 +120,8 @@ impl Matrix {
         complaints.extend(round.said());
         sum.complaints.extend(complaints);
         let sent_again = round.receiver.sent_again() as u64;
-        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again }
+        let heap_window = sum.window(&victims.iter().map(|victim| victim.load.clone()).collect::<Vec<_>>());
+        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again, spans, heap_window }
     }
 }
 

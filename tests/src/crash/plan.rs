@@ -16,7 +16,12 @@ pub enum Aim {
     /// So long after the server has answered.
     Answered(Duration),
     /// So long after victims were started, with others before them killed and not taken over; or so long after they began to.
-    Recovering { delay: Duration, begun: bool },
+    Recovering {
+        /// The time.
+        delay: Duration,
+        /// Counted from when they began to take over.
+        begun: bool,
+    },
 }
 
 /// Who takes over, and delivers, after the kill.
