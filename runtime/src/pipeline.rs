@@ -340,7 +340,8 @@ impl Running {
             if report.is_kept() || said.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 return;
             }
-            let why = report.refused.map_or_else(|| format!("not within {ROOT_PATIENCE:?}"), |error| format!("{error:#}"));
+            let why =
+                report.refused.map_or_else(|| format!("not within {ROOT_PATIENCE:?}"), |error| format!("{error:#}"));
             diagnostics.say(format!("a workflow has returned before its spans were safe from a loss of power: {why}"));
         });
     }

@@ -415,7 +415,11 @@ impl Losses {
             ("crowded", "values dropped, open spans hold too much", self.crowded),
             ("orphaned", "values or ends of unknown spans", self.orphaned),
             ("malformed", "chunks with unreadable entries", self.malformed),
-            ("heap_chunks_lost", "heap chunks of killed processes, with what had not reached the store", self.heap_chunks_lost),
+            (
+                "heap_chunks_lost",
+                "heap chunks of killed processes, with what had not reached the store",
+                self.heap_chunks_lost,
+            ),
             ("heap_chunks", "chunks on the heap, no mapped one was ready", self.heap_chunks),
         ]
     }

@@ -15,8 +15,8 @@ use crate::chunk::Chunks;
 use crate::config::{Config, Overrides};
 use crate::contain::contained;
 use crate::diagnostics::Diagnostics;
-use roots::Roots;
 use crate::id::{SpanId, TraceId};
+use roots::Roots;
 
 /// Chunks and the policy of filling them. Recorders are never freed: spans of any thread may still point at one.
 #[derive(Debug)]

@@ -23,7 +23,10 @@ fn faults(round: u64, outcome: &Outcome) -> Vec<String> {
 
 #[test]
 fn a_hundred_kills_at_random_moments_lose_no_call_that_had_returned_and_double_none() {
-    let matrix = matrix(0x5eed, Size { steps: 600, fastest: Duration::ZERO, slowest: Duration::from_millis(2) });
+    let matrix = matrix(
+        0x5eed,
+        Size { steps: 600, fastest: Duration::ZERO, slowest: Duration::from_millis(2), model_every: 40 },
+    );
     let (mut stages, mut returned) = (HashSet::new(), 0);
     for round in 0..100 {
         let outcome = matrix.play(round);
@@ -41,7 +44,8 @@ fn a_hundred_kills_at_random_moments_lose_no_call_that_had_returned_and_double_n
 fn after_kills_in_front_of_a_real_server_each_span_is_there_once_and_the_tokens_are_exact() {
     let server = mlflow::shared();
     let port = server.uri().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let size = Size { steps: 60, fastest: Duration::from_millis(1), slowest: Duration::from_millis(4) };
+    let size =
+        Size { steps: 200, fastest: Duration::from_millis(1), slowest: Duration::from_millis(4), model_every: 3 };
     let matrix = Matrix { real: Some((port, fresh("crash"))), ..matrix(0xacce, size) };
     let mut sent: HashMap<Key, bool> = HashMap::new();
     for round in 0..20 {

@@ -94,7 +94,8 @@ fn a_program_that_lives_is_left_alone_whatever_its_lease_says_of_it() {
     let folder = TempDir::new().expect("a folder");
     let (mut living, mut out) = start(&mut program(folder.path(), &["hold"]), "open");
     let chunks = folder.path().join("store/chunks");
-    let ours = || std::fs::read_dir(&chunks).expect("it is there").flatten().map(|folder| folder.path()).collect::<Vec<_>>();
+    let ours =
+        || std::fs::read_dir(&chunks).expect("it is there").flatten().map(|folder| folder.path()).collect::<Vec<_>>();
     let found = ours();
     let [lease] = found.as_slice() else { panic!("one program, one folder: {found:?}") };
     // Processes have numbers of their own in each container: this one names nobody here.

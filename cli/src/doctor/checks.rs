@@ -110,7 +110,8 @@ fn lost(statistics: &Statistics) -> Vec<Check> {
         "malformed" => "see that nothing else writes to the chunk files",
         _ => "programs were faster than chunk files are made: put SPANWRIGHT_CHUNKS on a faster disk",
     };
-    let check = |(cause, what, count): (&str, &str, u64)| Check::warning("lost", format!("{count} {what}"), remedy(cause));
+    let check =
+        |(cause, what, count): (&str, &str, u64)| Check::warning("lost", format!("{count} {what}"), remedy(cause));
     let mut checks: Vec<_> = statistics.lost.happened().map(check).collect();
     let heap = statistics.lost.heap_chunks;
     if heap > 0 {
@@ -145,7 +146,10 @@ fn chunks(place: &Place, folder: &Path) -> Check {
     if mapped > 0 {
         return Check::ok(
             NAME,
-            format!("in mapped files below {}: a program that is killed loses nothing that has ended", chunks.display()),
+            format!(
+                "in mapped files below {}: a program that is killed loses nothing that has ended",
+                chunks.display()
+            ),
         );
     }
     Check::warning(

@@ -66,8 +66,7 @@ impl Slot {
 
     /// Moves on from one state to another; looking first keeps a search over many slots from writing to each.
     fn claim(&self, from: u32, to: u32) -> bool {
-        self.is_in(from)
-            && self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.is_in(from) && self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -100,7 +99,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(slots: usize, words: usize) -> Self {
-        let empty = |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
+        let empty =
+            |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
         let (slots, spare) = (empty(slots), empty(slots.div_ceil(4)));
         Self { slots, spare, is_stocked: AtomicBool::new(false), wanted: AtomicUsize::new(0), words }
     }

@@ -307,12 +307,7 @@ impl Config {
             chunks: from
                 .setting(code.chunks, &var::CHUNKS, ChunkPlace::Store, layers::chunk_place)
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
-            durability: from.setting(
-                code.durability,
-                &var::DURABILITY,
-                Durability::default(),
-                layers::durability,
-            ),
+            durability: from.setting(code.durability, &var::DURABILITY, Durability::default(), layers::durability),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
             flush_timeout: from.setting(
                 code.flush_timeout,

@@ -66,12 +66,7 @@ fn take_over(store: &Store, abandoned: &Abandoned, recovered: &mut Recovered) ->
 }
 
 /// Brings what a process left into the store, and what it had lost into the counts there, as a whole and once.
-fn bring_in(
-    store: &Store,
-    abandoned: &Abandoned,
-    process: ProcessId,
-    recovered: &mut Recovered,
-) -> Result<(), Error> {
+fn bring_in(store: &Store, abandoned: &Abandoned, process: ProcessId, recovered: &mut Recovered) -> Result<(), Error> {
     let mut assembly = Assembly::default();
     assembly.resume(store.callsites_of(process)?, store.open_spans_of(process)?);
     let unread = abandoned.read(|entry| assembly.take(entry)) as u64;

@@ -56,6 +56,10 @@ struct Result {
     abandoned: u64,
     /// Spans sent more than once, and stored once.
     sent_again: u64,
+    /// Of mapped rounds: prompts of more than 32 KiB that found no chunk ready, and were counted.
+    prompts_lost: u64,
+    /// Of mapped rounds: chunks that had to be taken from the heap.
+    heap_chunks: u64,
     /// Rounds with chunks on the heap, calls that had returned in them, and those that did not arrive.
     heap: [u64; 3],
     /// On the heap: the longest time before a kill of which something was missing, milliseconds.
@@ -75,7 +79,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    let size = Size { steps: arguments.steps, fastest: Duration::ZERO, slowest: Duration::from_millis(2) };
+    let size =
+        Size { steps: arguments.steps, fastest: Duration::ZERO, slowest: Duration::from_millis(2), model_every: 40 };
     let program = std::env::current_exe().expect("a program has a path");
     if arguments.power_cuts > 0 {
         return cut_power(&program, &arguments);
@@ -151,6 +156,8 @@ impl Result {
         } else {
             self.returned += outcome.sum.returned;
             self.lost += missing;
+            self.prompts_lost += outcome.sum.prompts_lost;
+            self.heap_chunks += outcome.lost.heap_chunks;
         }
         for stage in &outcome.stages {
             *self.stages.entry(*stage).or_default() += 1;
@@ -160,13 +167,27 @@ impl Result {
 }
 
 fn text(result: &Result) -> String {
-    let Result { rounds, killed, returned, lost, spans, abandoned, sent_again, heap, heap_window_ms, seconds, .. } = result;
+    let Result {
+        rounds,
+        killed,
+        returned,
+        lost,
+        spans,
+        abandoned,
+        sent_again,
+        prompts_lost,
+        heap_chunks,
+        heap,
+        heap_window_ms,
+        seconds,
+        ..
+    } = result;
     let [heap_rounds, heap_returned, heap_lost] = heap;
     let stages: Vec<_> =
         Stage::ALL.iter().map(|stage| format!("{stage:?} {}", result.stages.get(stage).unwrap_or(&0))).collect();
     format!(
         "{rounds} rounds, {killed} programs killed, {seconds} s\n\
-         mapped: {returned} calls had returned, {lost} lost\n\
+         mapped: {returned} calls had returned, {lost} lost; {heap_chunks} chunks of the heap were needed, {prompts_lost} long prompts lost and counted\n\
          heap: {heap_rounds} rounds, {heap_returned} calls had returned, {heap_lost} lost, of at most the last {heap_window_ms} ms\n\
          {spans} spans arrived, {abandoned} of them abandoned, {sent_again} sent again\n\
          rounds that hit: {}\n\

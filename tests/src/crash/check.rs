@@ -17,6 +17,8 @@ pub struct Sum {
     pub spans: u64,
     /// Spans closed because their process was gone.
     pub abandoned: u64,
+    /// Model calls without their prompt, which was too long for a chunk and found none of the longer ones ready.
+    pub prompts_lost: u64,
     /// What must not be.
     pub complaints: Vec<String>,
 }
@@ -53,7 +55,8 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
                 let above = spans.get(&(trace.clone(), parent.to_vec()));
                 let worker = |span: &Got| span.call.map(|(victim, worker, _)| (victim, worker));
                 let fits = |above: &Got| {
-                    above.name == "flow" && (above.call.is_none() || span.call.is_none() || worker(above) == worker(span))
+                    above.name == "flow"
+                        && (above.call.is_none() || span.call.is_none() || worker(above) == worker(span))
                 };
                 if !above.is_some_and(fits) {
                     sum.complaints.push(format!("{} {:?} has no span above it", span.name, span.call));
@@ -61,7 +64,8 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
             }
         }
     }
-    sum.complaints.extend(roots.values().filter(|roots| **roots != 1).map(|roots| format!("a trace with {roots} roots")));
+    sum.complaints
+        .extend(roots.values().filter(|roots| **roots != 1).map(|roots| format!("a trace with {roots} roots")));
     for (load, returned) in victims {
         for (worker, returned) in returned.iter().enumerate() {
             for (name, returned) in [("step", returned.steps), ("flow", returned.workflows)] {
@@ -91,7 +95,7 @@ fn compare_calls(
                 let is_model_call =
                     name == "step" && load.model_every > 0 && number % load.model_every == load.model_every - 1;
                 if is_model_call && span.input_bytes < load.prompt_bytes {
-                    sum.complaints.push(format!("{name} {:?} has lost its prompt", span.call));
+                    sum.prompts_lost += 1;
                 }
             }
             Some(more) => sum.complaints.push(format!("{name} {:?} is there {} times", more[0].call, more.len())),

@@ -125,8 +125,9 @@ fn locks_of(pid: u32) -> Vec<Lock> {
 /// Whether the collector's thread is in no system call.
 fn collector_computes(pid: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_collector =
-        |thread: &PathBuf| fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("spanwright-coll"));
+    let is_collector = |thread: &PathBuf| {
+        fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("spanwright-coll"))
+    };
     let call = |thread: PathBuf| fs::read_to_string(thread.join("syscall")).unwrap_or_default();
     threads.filter(is_collector).map(call).any(|call| call.starts_with("-1 "))
 }
@@ -139,7 +140,8 @@ pub fn log_has_no_end(store: &Path) -> bool {
     if log.len() < HEADER {
         return false;
     }
-    let word = |at: usize| log.get(at..at + 4).map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let word =
+        |at: usize| log.get(at..at + 4).map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     let (page, salts) = (word(8).unwrap_or(0) as usize, &log[16..24]);
     let mut open = false;
     let mut at = HEADER;

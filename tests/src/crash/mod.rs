@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use spanwright::config::{ChunkPlace, Config, Experiment, Overrides, StorePlace};
 use spanwright::export::push;
+use spanwright::record::Losses;
 use spanwright::store::{Adopt, Store};
 use tempfile::TempDir;
 
@@ -58,6 +59,8 @@ pub struct Outcome {
     pub stages: HashSet<Stage>,
     /// Spans sent more than once.
     pub sent_again: u64,
+    /// What the store has counted as lost.
+    pub lost: Losses,
     /// Every span the server has.
     pub spans: HashMap<Key, Got>,
     /// With chunks on the heap, the longest time before the kill of which something is missing, as the pauses of the victim measure it.
@@ -72,6 +75,9 @@ impl Outcome {
         if !self.plan.is_on_heap && !self.sum.missing.is_empty() {
             let Sum { missing, returned, .. } = &self.sum;
             faults.push(format!("{} of {returned} calls that had returned are missing: {missing:?}", missing.len()));
+        }
+        if !self.plan.is_on_heap && self.sum.prompts_lost > 0 && self.lost.heap_chunks_lost == 0 {
+            faults.push(format!("{} prompts are lost and not counted: {:?}", self.sum.prompts_lost, self.lost));
         }
         faults
     }
@@ -121,7 +127,9 @@ impl Matrix {
         sum.complaints.extend(complaints);
         let sent_again = round.receiver.sent_again() as u64;
         let heap_window = sum.window(&victims.iter().map(|victim| victim.load.clone()).collect::<Vec<_>>());
-        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again, spans, heap_window }
+        let lost = Store::open_existing(&round.store()).expect("the store opens");
+        let lost = lost.map(|store| store.statistics().expect("the store reads").lost).unwrap_or_default();
+        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again, lost, spans, heap_window }
     }
 }
 
@@ -166,7 +174,8 @@ impl Round<'_> {
     /// Lines of the programs that nothing of what was done to them explains.
     fn said(&self) -> Vec<String> {
         let said = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-        let is_odd = |line: &&str| ["panicked", "could not be read", "lost since start"].iter().any(|odd| line.contains(odd));
+        let is_odd =
+            |line: &&str| ["panicked", "could not be read", "lost since start"].iter().any(|odd| line.contains(odd));
         said.lines().filter(is_odd).map(str::to_owned).collect()
     }
 
@@ -276,8 +285,11 @@ impl Round<'_> {
             }
         }
         let queued = store.pending(&self.receiver.uri(), usize::MAX >> 1, usize::MAX).expect("the store reads");
-        let key = |span: &spanwright::record::SpanRecord| (span.trace_id.to_bytes().to_vec(), span.span_id.to_bytes().to_vec());
-        if !self.stages.contains(&Stage::MidRequest) && queued.iter().any(|span| self.receiver.has(&key(&span.record))) {
+        let key = |span: &spanwright::record::SpanRecord| {
+            (span.trace_id.to_bytes().to_vec(), span.span_id.to_bytes().to_vec())
+        };
+        if !self.stages.contains(&Stage::MidRequest) && queued.iter().any(|span| self.receiver.has(&key(&span.record)))
+        {
             self.stages.insert(Stage::BeforeAck);
         }
     }
@@ -310,10 +322,13 @@ impl Round<'_> {
             if recovered.unread_chunks > 0 {
                 complaints.push(format!("{} chunks could not be read", recovered.unread_chunks));
             }
-            first = push(&store, &config, Adopt::Undirected, |_| {}).map_err(|error| complaints.push(format!("push: {error:#}"))).ok();
+            first = push(&store, &config, Adopt::Undirected, |_| {})
+                .map_err(|error| complaints.push(format!("push: {error:#}")))
+                .ok();
         }
         let statistics = store.statistics().expect("the store reads");
-        let pending: u64 = statistics.backlog.iter().map(|backlog| backlog.pending.spans + backlog.rejected.spans).sum();
+        let pending: u64 =
+            statistics.backlog.iter().map(|backlog| backlog.pending.spans + backlog.rejected.spans).sum();
         // On the heap the root may be gone; its spans wait for it, a minute.
         if pending > 0 && !self.plan.is_on_heap {
             complaints.push(format!("{pending} spans are still pending or were refused: {first:?}"));

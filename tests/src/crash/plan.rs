@@ -59,6 +59,8 @@ pub struct Size {
     pub slowest: Duration,
     /// The shortest pause.
     pub fastest: Duration,
+    /// At most so many steps until there is a model call.
+    pub model_every: u64,
 }
 
 /// Numbers that look random and are not: `SplitMix64`.
@@ -143,7 +145,7 @@ fn load(dice: &mut Dice, victim: u64, victims: u64, size: Size) -> Load {
         steps: dice.between(1, ((size.steps / victims / workers) >> scale).max(1)),
         steps_a_workflow: dice.between(1, 12),
         pause: Duration::from_micros(pause),
-        model_every: if wanders { 0 } else { dice.between(3, 40) },
+        model_every: if wanders { 0 } else { dice.between(2, size.model_every.max(2)) },
         // A model that answers thousands of long prompts a second is none.
         prompt_bytes: if dice.one_in(3) && pause >= 300 { 70_000 } else { 200 },
         wanders,

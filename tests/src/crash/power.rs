@@ -57,8 +57,7 @@ pub fn cut(program: &Path, durability: &str, steps: u64) -> Result<u64, String> 
 fn count(folder: &Path) -> Result<u64, String> {
     let text = |error: spanwright::Error| format!("{error:#}");
     let Some(store) = Store::open_existing(folder).map_err(text)? else { return Ok(0) };
-    let overrides =
-        Overrides { store: Some(StorePlace::At(folder.to_owned())), ..Overrides::default() };
+    let overrides = Overrides { store: Some(StorePlace::At(folder.to_owned())), ..Overrides::default() };
     spanwright::recover(&store, &Config::load(overrides, &|_| None, Path::new("/")).0);
     let mut whole = 0;
     for trace in store.traces(&TraceFilter::default()).map_err(text)? {
