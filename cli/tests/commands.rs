@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use spanwright::record::Batch;
+use spanwright::record::{Batch, Losses};
 use spanwright::store::ProcessId;
 
 use crate::ground::{Ground, Run, SERVER, failing, keep, workflow};
@@ -158,6 +158,34 @@ fn doctor_says_in_its_last_line_what_is_wrong_and_what_to_do() {
     let file = Run::of(ground.command(&["doctor"]).env("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").output().unwrap());
     assert_eq!(file.code, Some(1), "{}", file.out);
     assert!(last_line(&file).contains("mlflow server --backend-store-uri sqlite:///mlflow.db"), "{}", file.out);
+}
+
+#[test]
+fn doctor_shows_what_was_lost_by_cause_and_how_much_a_kill_may_take() {
+    let ground = Ground::new();
+    let store = ground.store();
+    let mut losses = Losses::default();
+    (losses.spans, losses.orphaned, losses.heap_chunks) = (12, 3, 5);
+    for process in [1, 2] {
+        // Said twice, counted once: a process says what it has lost since it started.
+        for _ in 0..2 {
+            let batch = Batch { losses: Some(losses), ..Batch::default() };
+            store.append(&batch, ProcessId(process), None).unwrap();
+        }
+    }
+    let seen = ground.run(&["doctor", "--json"]).json();
+    assert_eq!((&seen["store"]["lost"]["spans"], &seen["store"]["lost"]["orphaned"]), (&json!(24), &json!(6)));
+    assert_eq!(seen["window_ms"], 0);
+    let text = ground.run(&["doctor"]).out;
+    for part in [
+        "24 spans dropped, the chunks were full",
+        "6 values or ends of unknown spans",
+        "10 times no chunk file was ready",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let on_heap = Run::of(ground.command(&["doctor", "--json"]).env("SPANWRIGHT_CHUNKS", "heap").output().unwrap());
+    assert_eq!(on_heap.json()["window_ms"], 50);
 }
 
 #[test]

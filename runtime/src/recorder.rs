@@ -9,12 +9,14 @@
 mod roots;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::capture::Policy;
 use crate::chunk::Chunks;
 use crate::config::{Config, Overrides};
+use crate::contain::contained;
 use crate::diagnostics::Diagnostics;
 use crate::fork::Once;
 use crate::id::{SpanId, TraceId};
@@ -36,7 +38,7 @@ pub(crate) struct Recorder {
 /// What is done before the end of a root returns.
 struct RootEnd {
     roots: Roots,
-    act: Box<dyn Fn() + Send + Sync>,
+    act: Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>,
 }
 
 impl fmt::Debug for RootEnd {
@@ -138,6 +140,12 @@ impl Recorder {
     /// From now on `act` is run before the end of a root returns to the program.
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
     pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
+        let act = AssertUnwindSafe(act);
+        let act = move || {
+            let act = &act;
+            // What panics in it is none of the program's.
+            let _ = contained(|| (act.0)());
+        };
         let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: Box::new(act) });
     }
 

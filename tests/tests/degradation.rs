@@ -188,7 +188,7 @@ fn a_killed_program_loses_no_span_that_had_ended() {
     for (trace, ended) in killed.iter().rev().zip(ended) {
         let spans = store.spans(trace.trace_id).expect("the store reads");
         let steps = spans.iter().filter(|span| span.name == "step" && span.ending != Ending::Abandoned).count();
-        assert!((ended..=ended + 1).contains(&steps), "{steps} steps are kept, {ended} had ended when it was killed");
+        assert!(steps >= ended, "{steps} steps are kept, at least {ended} had ended when it was killed");
         let root = spans.iter().find(|span| span.parent_id.is_none()).expect("the root is repaired");
         assert_eq!((root.ending, trace.state), (Ending::Abandoned, TraceState::Error));
     }

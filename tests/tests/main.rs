@@ -2,6 +2,8 @@
 
 mod attributes;
 mod contract;
+mod crash_matrix;
+mod crash_repair;
 mod declared;
 mod degradation;
 mod delivery;

@@ -52,8 +52,6 @@ impl Folder {
     /// Makes the folder `<root>/chunks/<process>` and takes its lease. Fails where the file system is not known to keep a mapped
     /// file's blocks, does not lock, or refuses.
     pub(crate) fn create(root: &Path, process: u64, destination: Option<&str>) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
-        keeps_blocks(root)?;
         Self::made(root, process, destination, true)
     }
 
@@ -67,7 +65,8 @@ impl Folder {
         // The folder gets the name others look for only when its lease is held: until then nobody takes it for abandoned.
         let unnamed = path.with_extension(UNNAMED);
         DirBuilder::new().recursive(true).mode(0o700).create(&unnamed)?;
-        let lease = Self::named(&unnamed, &path, destination);
+        let can_serve = if makes_chunks { keeps_blocks(&unnamed) } else { Ok(()) };
+        let lease = can_serve.and_then(|()| Self::named(&unnamed, &path, destination));
         if lease.is_err() {
             empty_folder(&unnamed);
             remove_folder(&unnamed);

@@ -60,10 +60,13 @@ impl Slot {
         }
     }
 
+    fn is_in(&self, state: u32) -> bool {
+        self.state.load(Ordering::Relaxed) == state
+    }
+
     /// Moves on from one state to another; looking first keeps a search over many slots from writing to each.
     fn claim(&self, from: u32, to: u32) -> bool {
-        self.state.load(Ordering::Relaxed) == from
-            && self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.is_in(from) && self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -129,7 +132,7 @@ impl Table {
 
     /// How many chunks are to be made now.
     pub(super) fn lacking(&self) -> usize {
-        let count = |state| self.slots.iter().filter(|slot| slot.state.load(Ordering::Relaxed) == state).count();
+        let count = |state| self.slots.iter().filter(|slot| slot.is_in(state)).count();
         let wanted = self.wanted.load(Ordering::Relaxed);
         if count(READY) < wanted { wanted.min(count(EMPTY)) } else { 0 }
     }
@@ -147,8 +150,13 @@ impl Table {
             let slots = within(&self.slots, urgency);
             return take_ready(slots, false).or_else(|| self.fill(slots));
         }
-        let spare = within(&self.spare, urgency);
-        take_ready(within(&self.slots, urgency), false).or_else(|| take_ready(spare, true)).or_else(|| self.fill(spare))
+        let (slots, spare) = (within(&self.slots, urgency), within(&self.spare, urgency));
+        if let Some(taken) = take_ready(slots, false) {
+            return Some(taken);
+        }
+        // With the whole budget in use there is no hope of better memory, and more of the worse would only hide the loss.
+        let may_be_made = slots.iter().any(|slot| slot.is_in(EMPTY));
+        may_be_made.then(|| take_ready(spare, true).or_else(|| self.fill(spare))).flatten()
     }
 
     fn fill<'t>(&self, slots: &'t [Slot]) -> Option<Taken<'t>> {

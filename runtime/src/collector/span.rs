@@ -196,7 +196,13 @@ impl Draft<'_> {
             NoteKind::Inputs => {
                 let values = self.site.map_or(&[][..], |site| &site.values);
                 let node = (self.record.kind == "node").then_some(self.record.name.as_str());
-                self.record.inputs = tape::inputs(body, values, node);
+                let read = tape::inputs(body, values, node);
+                // What was added to the inputs may have stood in a chunk that has been used again since.
+                let kept = self.record.inputs.take().filter(|_| self.resumed);
+                self.record.inputs = match kept {
+                    Some(kept) => Some(joined(read, &kept)),
+                    None => read,
+                };
             }
             NoteKind::Input => self.extra_inputs.extend(tape::output(body, false).map(|value| (key.into(), value))),
             NoteKind::Output => self.record.outputs = tape::output(body, false),
@@ -294,6 +300,19 @@ fn merged(inputs: Option<Json>, extra: &[(String, Json)]) -> Json {
     };
     members.extend(extra.iter().map(|(key, value)| (key.clone(), value.to_value())));
     Json::of(&members)
+}
+
+/// `read`, with the members of `kept` it lacks.
+fn joined(read: Option<Json>, kept: &Json) -> Json {
+    match (read.map(|read| read.to_value()), kept.to_value()) {
+        (Some(serde_json::Value::Object(mut read)), serde_json::Value::Object(kept)) => {
+            for (key, value) in kept {
+                read.entry(key).or_insert(value);
+            }
+            Json::of(&read)
+        }
+        _ => kept.clone(),
+    }
 }
 
 /// Adds `new`, unless a resumed span has it already: what was written as it stood may be met again in a chunk.

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::chunk;
@@ -121,22 +121,23 @@ impl Handle {
 
     /// A way to flush that outlives this handle.
     pub(crate) fn flusher(&self) -> impl Fn(Instant) -> Option<Report> + Send + Sync + 'static {
-        let commands = self.commands.clone();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        let thread = thread.as_ref().map(|thread| thread.thread().clone());
+        let (commands, thread) = (self.commands.clone(), self.thread());
         move |deadline| ask(&commands, thread.as_ref(), Command::Flush, deadline)
     }
 
     fn ask(&self, command: impl FnOnce(SyncSender<Report>) -> Command, deadline: Instant) -> Option<Report> {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        let thread = thread.as_ref().map(|thread| thread.thread().clone());
-        ask(&self.commands, thread.as_ref(), command, deadline)
+        ask(&self.commands, self.thread().as_ref(), command, deadline)
+    }
+
+    fn thread(&self) -> Option<Thread> {
+        let handle = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.as_ref().map(|handle| handle.thread().clone())
     }
 }
 
 fn ask(
     commands: &Sender<Command>,
-    thread: Option<&thread::Thread>,
+    thread: Option<&Thread>,
     command: impl FnOnce(SyncSender<Report>) -> Command,
     deadline: Instant,
 ) -> Option<Report> {

@@ -11,7 +11,7 @@ use clap::Parser;
 use serde::Serialize;
 use spanwright_tests::crash::evidence::{Histogram, Stage};
 use spanwright_tests::crash::plan::Size;
-use spanwright_tests::crash::{Matrix, victim};
+use spanwright_tests::crash::{Matrix, power, victim};
 
 /// Kills traced programs at random moments and counts what arrives.
 #[derive(Debug, Parser)]
@@ -31,6 +31,9 @@ struct Arguments {
     /// Steps of the victims of a round, at most.
     #[arg(long, default_value_t = 20_000)]
     steps: u64,
+    /// Cut the power so many times instead, as each durability has it: needs root and loop devices.
+    #[arg(long, default_value_t = 0)]
+    power_cuts: u64,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -53,8 +56,14 @@ struct Result {
     abandoned: u64,
     /// Spans sent more than once, and stored once.
     sent_again: u64,
+    /// Of mapped rounds: prompts of more than 32 KiB that found no chunk ready, and were counted.
+    prompts_lost: u64,
+    /// Of mapped rounds: chunks that had to be taken from the heap.
+    heap_chunks: u64,
     /// Rounds with chunks on the heap, calls that had returned in them, and those that did not arrive.
     heap: [u64; 3],
+    /// On the heap: the longest time before a kill of which something was missing, milliseconds.
+    heap_window_ms: u64,
     /// How many rounds hit each stage.
     stages: Histogram,
     /// How many rounds were aimed how.
@@ -65,13 +74,17 @@ struct Result {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| ["victim", "heir"].contains(&first.as_str())) {
+    if arguments.first().is_some_and(|first| victim::TASKS.contains(&first.as_str())) {
         victim::main(&arguments);
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    let size = Size { steps: arguments.steps, fastest: Duration::ZERO, slowest: Duration::from_millis(2) };
+    let size =
+        Size { steps: arguments.steps, fastest: Duration::ZERO, slowest: Duration::from_millis(2), model_every: 40 };
     let program = std::env::current_exe().expect("a program has a path");
+    if arguments.power_cuts > 0 {
+        return cut_power(&program, &arguments);
+    }
     let matrix = Matrix { program, seed: arguments.seed, size, real: None };
     let result = play(&matrix, &arguments);
     let mut out = std::io::stdout().lock();
@@ -81,6 +94,28 @@ fn main() -> ExitCode {
         writeln!(out, "{}", text(&result))
     };
     if result.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A workflow of so many spans returns just before the power goes.
+const STEPS_BEFORE_CUT: u64 = 200;
+
+fn cut_power(program: &std::path::Path, arguments: &Arguments) -> ExitCode {
+    let mut lost = 0;
+    for durability in ["power", "process"] {
+        for cut in 0..arguments.power_cuts {
+            match power::cut(program, durability, STEPS_BEFORE_CUT) {
+                Ok(spans) => {
+                    lost += if durability == "power" { STEPS_BEFORE_CUT + 1 - spans } else { 0 };
+                    progress(&format!("durability {durability}, cut {cut}: {spans} of {} spans", STEPS_BEFORE_CUT + 1));
+                }
+                Err(why) => {
+                    progress(&format!("cannot cut the power here: {why}"));
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn play(matrix: &Matrix, arguments: &Arguments) -> Result {
@@ -117,9 +152,12 @@ impl Result {
         self.sent_again += outcome.sent_again;
         if outcome.plan.is_on_heap {
             self.heap = [self.heap[0] + 1, self.heap[1] + outcome.sum.returned, self.heap[2] + missing];
+            self.heap_window_ms = self.heap_window_ms.max(outcome.heap_window.as_millis() as u64);
         } else {
             self.returned += outcome.sum.returned;
             self.lost += missing;
+            self.prompts_lost += outcome.sum.prompts_lost;
+            self.heap_chunks += outcome.lost.heap_chunks;
         }
         for stage in &outcome.stages {
             *self.stages.entry(*stage).or_default() += 1;
@@ -129,14 +167,28 @@ impl Result {
 }
 
 fn text(result: &Result) -> String {
-    let Result { rounds, killed, returned, lost, spans, abandoned, sent_again, heap, seconds, .. } = result;
+    let Result {
+        rounds,
+        killed,
+        returned,
+        lost,
+        spans,
+        abandoned,
+        sent_again,
+        prompts_lost,
+        heap_chunks,
+        heap,
+        heap_window_ms,
+        seconds,
+        ..
+    } = result;
     let [heap_rounds, heap_returned, heap_lost] = heap;
     let stages: Vec<_> =
         Stage::ALL.iter().map(|stage| format!("{stage:?} {}", result.stages.get(stage).unwrap_or(&0))).collect();
     format!(
         "{rounds} rounds, {killed} programs killed, {seconds} s\n\
-         mapped: {returned} calls had returned, {lost} lost\n\
-         heap: {heap_rounds} rounds, {heap_returned} calls had returned, {heap_lost} lost\n\
+         mapped: {returned} calls had returned, {lost} lost; {heap_chunks} chunks of the heap were needed, {prompts_lost} long prompts lost and counted\n\
+         heap: {heap_rounds} rounds, {heap_returned} calls had returned, {heap_lost} lost, of at most the last {heap_window_ms} ms\n\
          {spans} spans arrived, {abandoned} of them abandoned, {sent_again} sent again\n\
          rounds that hit: {}\n\
          {} faults",

@@ -1,6 +1,7 @@
 //! What a server must have after a round: every call that had returned, once, whole, in a whole tree, and nothing else.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::receiver::{Got, Key};
 use super::victim::{Load, Returned};
@@ -16,8 +17,23 @@ pub struct Sum {
     pub spans: u64,
     /// Spans closed because their process was gone.
     pub abandoned: u64,
+    /// Model calls without their prompt, which was too long for a chunk and found none of the longer ones ready.
+    pub prompts_lost: u64,
     /// What must not be.
     pub complaints: Vec<String>,
+}
+
+impl Sum {
+    /// For how long before the kill something is missing, by the pauses of those victims that paused.
+    pub fn window(&self, loads: &[Load]) -> Duration {
+        let of_worker = |(victim, worker): (u64, u64)| {
+            let missing = self.missing.iter().filter(|missing| (missing.0, missing.1) == (victim, worker));
+            let longest = missing.map(|missing| missing.2 + 1).max().unwrap_or(0);
+            let pause = loads.iter().find(|load| load.victim == victim).map_or(Duration::ZERO, |load| load.pause);
+            pause * longest as u32
+        };
+        self.missing.iter().map(|missing| of_worker((missing.0, missing.1))).max().unwrap_or_default()
+    }
 }
 
 /// Compares what the server has with what had returned.
@@ -79,7 +95,7 @@ fn compare_calls(
                 let is_model_call =
                     name == "step" && load.model_every > 0 && number % load.model_every == load.model_every - 1;
                 if is_model_call && span.input_bytes < load.prompt_bytes {
-                    sum.complaints.push(format!("{name} {:?} has lost its prompt", span.call));
+                    sum.prompts_lost += 1;
                 }
             }
             Some(more) => sum.complaints.push(format!("{name} {:?} is there {} times", more[0].call, more.len())),

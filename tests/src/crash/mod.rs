@@ -7,10 +7,12 @@
 pub mod check;
 pub mod evidence;
 pub mod plan;
+pub mod power;
 pub mod receiver;
+pub mod scenes;
 pub mod victim;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,13 +22,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use spanwright::config::{ChunkPlace, Config, Experiment, Overrides, StorePlace};
 use spanwright::export::push;
+use spanwright::record::Losses;
 use spanwright::store::{Adopt, Store};
 use tempfile::TempDir;
 
 use check::{Sum, compare};
 use evidence::Stage;
 use plan::{Aim, Heir, Plan, Size};
-use receiver::{Manner, Receiver};
+use receiver::{Got, Key, Manner, Receiver};
 use victim::{Load, returned};
 
 /// A server or a program that takes longer than this has hung.
@@ -56,6 +59,12 @@ pub struct Outcome {
     pub stages: HashSet<Stage>,
     /// Spans sent more than once.
     pub sent_again: u64,
+    /// What the store has counted as lost.
+    pub lost: Losses,
+    /// Every span the server has.
+    pub spans: HashMap<Key, Got>,
+    /// With chunks on the heap, the longest time before the kill of which something is missing, as the pauses of the victim measure it.
+    pub heap_window: Duration,
 }
 
 impl Outcome {
@@ -66,6 +75,9 @@ impl Outcome {
         if !self.plan.is_on_heap && !self.sum.missing.is_empty() {
             let Sum { missing, returned, .. } = &self.sum;
             faults.push(format!("{} of {returned} calls that had returned are missing: {missing:?}", missing.len()));
+        }
+        if !self.plan.is_on_heap && self.sum.prompts_lost > 0 && self.lost.heap_chunks_lost == 0 {
+            faults.push(format!("{} prompts are lost and not counted: {:?}", self.sum.prompts_lost, self.lost));
         }
         faults
     }
@@ -114,7 +126,10 @@ impl Matrix {
         complaints.extend(round.said());
         sum.complaints.extend(complaints);
         let sent_again = round.receiver.sent_again() as u64;
-        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again }
+        let heap_window = sum.window(&victims.iter().map(|victim| victim.load.clone()).collect::<Vec<_>>());
+        let lost = Store::open_existing(&round.store()).expect("the store opens");
+        let lost = lost.map(|store| store.statistics().expect("the store reads").lost).unwrap_or_default();
+        Outcome { plan: round.plan.clone(), sum, stages: round.stages.clone(), sent_again, lost, spans, heap_window }
     }
 }
 

@@ -16,7 +16,12 @@ pub enum Aim {
     /// So long after the server has answered.
     Answered(Duration),
     /// So long after victims were started, with others before them killed and not taken over; or so long after they began to.
-    Recovering { delay: Duration, begun: bool },
+    Recovering {
+        /// The time.
+        delay: Duration,
+        /// Counted from when they began to take over.
+        begun: bool,
+    },
 }
 
 /// Who takes over, and delivers, after the kill.
@@ -54,6 +59,8 @@ pub struct Size {
     pub slowest: Duration,
     /// The shortest pause.
     pub fastest: Duration,
+    /// At most so many steps until there is a model call.
+    pub model_every: u64,
 }
 
 /// Numbers that look random and are not: `SplitMix64`.
@@ -138,7 +145,7 @@ fn load(dice: &mut Dice, victim: u64, victims: u64, size: Size) -> Load {
         steps: dice.between(1, ((size.steps / victims / workers) >> scale).max(1)),
         steps_a_workflow: dice.between(1, 12),
         pause: Duration::from_micros(pause),
-        model_every: if wanders { 0 } else { dice.between(3, 40) },
+        model_every: if wanders { 0 } else { dice.between(2, size.model_every.max(2)) },
         // A model that answers thousands of long prompts a second is none.
         prompt_bytes: if dice.one_in(3) && pause >= 300 { 70_000 } else { 200 },
         wanders,

@@ -222,6 +222,10 @@ impl Load {
     }
 }
 
+/// First arguments of the programs that trace.
+pub const TASKS: [&str; 5] = ["victim", "heir", "hold", "outlived", "return"];
+const PLAYS: [&str; 3] = ["hold", "outlived", "return"];
+
 /// What a program is that the matrix starts: `victim <witness> <load>` is killed, `heir` takes over, delivers and ends.
 ///
 /// # Panics
@@ -230,6 +234,9 @@ impl Load {
 pub fn main(arguments: &[String]) {
     let guard = spanwright::init();
     let [task, rest @ ..] = arguments else { panic!("no task") };
+    if PLAYS.contains(&task.as_str()) {
+        return super::scenes::play(task, guard, rest.first().and_then(|steps| steps.parse().ok()).unwrap_or(1));
+    }
     if task == "heir" {
         let flushed = guard.flush(Duration::from_secs(60));
         return say(&format!("delivered {} pending {}", flushed.is_delivered, flushed.pending));

@@ -201,6 +201,32 @@ fn an_open_span_is_kept_until_it_ends_or_its_process_is_forgotten() {
 }
 
 #[test]
+fn losses_are_added_once_whoever_says_them_and_outlive_who_had_them() {
+    let store = memory();
+    let (one, other) = (ProcessId(1), ProcessId(2));
+    let say = |process, spans, orphaned, remains| {
+        let losses = Some(Losses { spans, orphaned, ..Losses::default() });
+        store.append(&Batch { losses, remains, ..Batch::default() }, process, None).expect("append");
+        let lost = store.statistics().expect("statistics").lost;
+        (lost.spans, lost.orphaned)
+    };
+    assert_eq!(say(one, 5, 0, Remains::Process), (5, 0));
+    assert_eq!(say(one, 7, 1, Remains::Process), (7, 1));
+    assert_eq!(say(other, 2, 0, Remains::Process), (9, 1));
+    assert_eq!(store.losses_of(one).expect("readable").spans, 7);
+    // Whoever takes over has the file of the dead, which knows more of some causes and nothing of others.
+    assert!(!store.is_settled(one).expect("readable"));
+    assert_eq!(say(one, 8, 0, Remains::Chunks), (10, 1));
+    assert!(store.is_settled(one).expect("readable") && store.processes().expect("readable") == [other]);
+    store.forget_settled(|process| process == other).expect("forget");
+    assert!(store.is_settled(one).expect("readable"));
+    store.forget_settled(|process| process == one).expect("forget");
+    assert!(!store.is_settled(one).expect("readable"));
+    assert_eq!(say(other, 2, 0, Remains::Nothing), (10, 1));
+    assert_eq!(store.losses_of(other).expect("readable"), Losses::default());
+}
+
+#[test]
 fn a_key_is_claimed_once_and_leaves_with_its_trace() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path()).expect("a store");

@@ -5,7 +5,7 @@ mod spool;
 
 use super::*;
 use crate::id::{SpanId, TraceId};
-use crate::record::{Ending, ModelFacts, SpanRecord, Usage, WorkflowFacts};
+use crate::record::{Ending, Losses, ModelFacts, Remains, SpanRecord, Usage, WorkflowFacts};
 
 const A: &str = "http://a.test";
 const B: &str = "http://b.test";
