@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use super::destination::{destination_number, known_destination, redirect};
-use super::row::decode;
+use super::row::{decode, text};
 use super::{Result, Store, folder, unusable};
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
@@ -329,12 +329,12 @@ fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceCont
         )?
         .query_row([trace], |row| {
             Ok(TraceContext {
-                name: row.get(0)?,
+                name: text(row.get_ref(0)?).unwrap_or_default(),
                 start_unix_ns: row.get(1)?,
                 end_unix_ns: row.get(2)?,
                 root_known: row.get(3)?,
                 root_ended: row.get(4)?,
-                facts: facts_of(row.get_ref(5)?.as_str_or_null()?),
+                facts: facts_of(text(row.get_ref(5)?).as_deref()),
             })
         })
 }

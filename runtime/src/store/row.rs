@@ -1,6 +1,6 @@
 //! The stored forms of a span and of its parts.
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 
 use crate::id::SpanId;
 use crate::record::{Ending, SpanRecord};
@@ -13,6 +13,14 @@ pub(super) fn encode_into(to: &mut Vec<u8>, span: &SpanRecord) -> rusqlite::Resu
 pub(super) fn decode(record: &[u8]) -> rusqlite::Result<SpanRecord> {
     serde_json::from_slice(record)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error.into()))
+}
+
+/// A text as far as it is one: a damaged character makes nothing else unreadable.
+pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
 }
 
 /// SQLite's integers are signed; the bits are the same.
