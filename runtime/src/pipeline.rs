@@ -277,9 +277,11 @@ impl Guard {
         Chunks::release_thread();
         let report = running.collector.close(deadline);
         if report.is_none() {
-            running.diagnostics.say(
-                "the program ended before it was known which of its spans are stored; the next process takes over what is in chunk files",
-            );
+            let most = running.recorder.chunks().begun_on_heap();
+            running.diagnostics.say(format!(
+                "the program ended before it was known which of its spans are stored: those in chunk files are taken over by the next \
+                 process, at most {most} go with this one; SPANWRIGHT_FLUSH_TIMEOUT_MS gives it more time"
+            ));
         }
         let report = running.deliver(report, deadline);
         #[cfg(feature = "mlflow")]

@@ -81,6 +81,7 @@ fn main() {
     let stored = place.opened().statistics().expect("readable");
     let (kept, evicted) = (stored.stored.spans, stored.evicted.spans);
     let lost = flushed.count("lost") + ended.counted("spans are not stored and go");
+    let unknown = ended.counted("go with this one");
     let delivered = flushed.count("delivered");
     say(&format!("made {made}, in the store {kept}, evicted {evicted}, dropped {lost}, delivered {delivered}"));
     say(&format!(
@@ -89,7 +90,11 @@ fn main() {
         cpu.as_secs_f64()
     ));
     say(&format!("said: {:?}", ended.said));
-    assert_eq!(kept + evicted + lost, made, "each span is in the store or counted");
+    let known = kept + evicted + lost;
+    assert!(
+        known <= made && made <= known + unknown,
+        "each span is in the store or counted: {known} and at most {unknown}"
+    );
     for check in place.doctor()["checks"].as_array().expect("checks") {
         say(&format!("doctor: {} {} {}", check["status"], check["name"], check["detail"]));
     }
