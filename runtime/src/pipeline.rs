@@ -387,9 +387,11 @@ impl Running {
         Chunks::release_thread();
         let report = self.collector.close(deadline);
         if report.is_none() {
-            self.diagnostics.say(
-                "the program ended before it was known which of its spans are stored; the next process takes over what is in chunk files",
-            );
+            let most = self.recorder.chunks().begun_on_heap();
+            self.diagnostics.say(format!(
+                "the program ended before it was known which of its spans are stored: those in chunk files are taken over by the next \
+                 process, at most {most} go with this one; SPANWRIGHT_FLUSH_TIMEOUT_MS gives it more time"
+            ));
         }
         let report = self.deliver(report, deadline);
         #[cfg(feature = "mlflow")]

@@ -180,6 +180,18 @@ impl Chunks {
         drop(self.watch.set(thread));
     }
 
+    /// Spans whose start stands in heap memory that has not been recycled: no more than these can go with the process.
+    pub(crate) fn begun_on_heap(&self) -> u64 {
+        let mut begun = 0;
+        let taken = self.slots().filter(|slot| slot.phase() != Phase::Idle);
+        for memory in taken.filter_map(Slot::memory).filter(|memory| !memory.is_mapped()) {
+            let count = |entry: Entry<'_>| begun += u64::from(matches!(entry, Entry::Begin { .. }));
+            // What is no entry is no span.
+            drop(each_entry(memory.published(HEADER_WORDS), &mut Vec::new(), count));
+        }
+        begun
+    }
+
     /// Wakes it.
     pub(crate) fn wake(&self) {
         if let Some(thread) = self.watch.get() {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{During as _, Place, Result, Store, check_process, connect, folder, salvage, schema, unix_s, unusable};
@@ -253,6 +254,8 @@ fn shows_damage(cause: &rusqlite::Error, connection: &Connection) -> bool {
             ErrorCode::Unknown => !schema::is_whole(connection),
             _ => false,
         },
+        // Of a record alone: the record is at fault, and the rest as good as before.
+        E::FromSqlConversionFailure(_, found, _) => *found != Type::Blob,
         E::QueryReturnedNoRows | E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => true,
         _ => false,
     }

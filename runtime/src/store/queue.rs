@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::block::Spans;
 use super::destination::{destination_number, known_destination, redirect};
+use super::row::text;
 use super::{Result, Store, folder, unusable};
 use crate::fork::OwnFile;
 use crate::id::TraceId;
@@ -342,12 +343,12 @@ pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Resul
         )?
         .query_row([trace], |row| {
             Ok(TraceContext {
-                name: row.get(0)?,
+                name: text(row.get_ref(0)?).unwrap_or_default(),
                 start_unix_ns: row.get(1)?,
                 end_unix_ns: row.get(2)?,
                 root_known: row.get(3)?,
                 root_ended: row.get(4)?,
-                facts: facts_of(row.get_ref(5)?.as_str_or_null()?),
+                facts: facts_of(text(row.get_ref(5)?).as_deref()),
             })
         })
 }

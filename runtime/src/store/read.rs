@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::block::Spans;
 use super::queue::facts_of;
-use super::row::{ending_of, unreadable};
+use super::row::{ending_of, text, unreadable};
 use super::{Backlog, Counts, Result, Salvaged, Store};
 use crate::id::TraceId;
 use crate::record::{Ending, Losses, SpanRecord};
@@ -113,11 +113,11 @@ pub(super) const SUMMARY: &str =
     FROM traces LEFT JOIN destinations ON destinations.number = traces.destination";
 
 pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
-    let ending: Option<String> = row.get(2)?;
-    let facts = facts_of(row.get_ref(12)?.as_str_or_null()?);
+    let ending = text(row.get_ref(2)?);
+    let facts = facts_of(text(row.get_ref(12)?).as_deref());
     Ok(TraceSummary {
         trace_id: TraceId::from_bytes(row.get(0)?),
-        name: row.get(1)?,
+        name: text(row.get_ref(1)?).unwrap_or_default(),
         state: match (&ending, row.get(3)?) {
             (None, _) => TraceState::Running,
             (Some(_), false) => TraceState::Ok,
@@ -130,8 +130,8 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
         errors: row.get(7)?,
         tokens: row.get(8)?,
         bytes: row.get(9)?,
-        workflow: row.get(10)?,
-        session: row.get(11)?,
+        workflow: text(row.get_ref(10)?),
+        session: text(row.get_ref(11)?),
         user: facts.user,
         experiment: facts.experiment,
         destination: row.get(13)?,

@@ -1,6 +1,6 @@
 //! The stored forms of the parts of a span.
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 
 use super::block::{Spans, Unreadable};
 use crate::id::SpanId;
@@ -15,6 +15,14 @@ pub(super) fn decode(stored: &[u8]) -> rusqlite::Result<SpanRecord> {
 /// As SQLite reports a value it cannot read.
 pub(super) fn unreadable(_: Unreadable) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, "the stored record cannot be read".into())
+}
+
+/// A text as far as it is one: a damaged character makes nothing else unreadable.
+pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
 }
 
 /// SQLite's integers are signed; the bits are the same.

@@ -74,19 +74,27 @@ fn main() {
     let ended = program.end();
     assert_eq!((ended.code, ended.signal), (Some(0), None), "{}", ended.stderr);
 
+    // What a starved process left in its chunks, the next one stores.
+    let mut heir = place.start();
+    while !heir.flush(10_000).is_stored() {}
+    drop(heir);
     let stored = place.opened().statistics().expect("readable");
-    let (kept, evicted, lost) = (stored.stored.spans, stored.evicted.spans, flushed.count("lost"));
-    say(&format!(
-        "made {made}, in the store {kept}, evicted {evicted}, dropped {lost}, delivered {}",
-        flushed.count("delivered")
-    ));
+    let (kept, evicted) = (stored.stored.spans, stored.evicted.spans);
+    let lost = flushed.count("lost") + ended.counted("spans are not stored and go");
+    let unknown = ended.counted("go with this one");
+    let delivered = flushed.count("delivered");
+    say(&format!("made {made}, in the store {kept}, evicted {evicted}, dropped {lost}, delivered {delivered}"));
     say(&format!(
         "peak {peak} KiB, {:.1} s of the program's own time, {:.1} s of processor",
         working.as_secs_f64(),
         cpu.as_secs_f64()
     ));
     say(&format!("said: {:?}", ended.said));
-    assert_eq!(kept + evicted + lost, made, "each span is in the store or counted");
+    let known = kept + evicted + lost;
+    assert!(
+        known <= made && made <= known + unknown,
+        "each span is in the store or counted: {known} and at most {unknown}"
+    );
     for check in place.doctor()["checks"].as_array().expect("checks") {
         say(&format!("doctor: {} {} {}", check["status"], check["name"], check["detail"]));
     }
