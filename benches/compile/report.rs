@@ -107,9 +107,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Facts { commit, toolchain, processor, cores } = &self.facts;
-        let rounds = self.rounds;
-        writeln!(f, "{FUNCTIONS} functions, {rounds} rounds; {commit}; {toolchain}; {processor}, {cores} cores\n")?;
+        let Self { facts, rounds, .. } = self;
+        writeln!(f, "{FUNCTIONS} functions, {rounds} rounds; {facts}\n")?;
         let release = self.costs.iter().any(|cost| cost.release.is_some());
         let (head, rule) = if release { (" release, ms |", "---:|") } else { ("", "") };
         writeln!(

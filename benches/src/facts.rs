@@ -1,5 +1,6 @@
 //! Where a result comes from.
 
+use std::fmt;
 use std::process::Command;
 
 use serde::Serialize;
@@ -29,6 +30,13 @@ impl Facts {
             processor: processor().unwrap_or_else(unknown),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { commit, toolchain, processor, cores } = self;
+        write!(f, "{commit}; {toolchain}; {processor}, {cores} cores")
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use spanwright::record::Batch;
+use spanwright::store::ProcessId;
 
 use crate::ground::{Ground, Run, SERVER, failing, keep, workflow};
 
@@ -215,6 +217,23 @@ fn push_without_a_server_or_without_traces_says_what_is_missing() {
     let run = Ground::new().run(&["push", "--to", SERVER]);
     assert_eq!(run.code, Some(1));
     assert!(run.err.contains("no traces yet"), "{}", run.err);
+}
+
+#[test]
+fn a_trace_that_is_running_is_listed_by_the_name_of_its_root() {
+    let ground = Ground::new();
+    let mut finished = workflow(1, "long_workflow");
+    let batch = Batch { open: vec![finished.remove(0)], finished, ..Batch::default() };
+    ground.store().append(&batch, ProcessId(1), Some(SERVER)).unwrap();
+    let listed = ground.run(&["list", "--json"]).json();
+    let trace = &listed["traces"][0];
+    assert_eq!((&trace["name"], &trace["state"]), (&json!("long_workflow"), &json!("running")));
+    assert_eq!(
+        (&trace["workflow"], &trace["spans"], &trace["duration_ms"]),
+        (&json!("planning"), &json!(2), &Value::Null)
+    );
+    let tree = ground.run(&["tree"]);
+    assert!(tree.out.contains("running") && tree.out.contains("plan"), "{}{}", tree.out, tree.err);
 }
 
 #[test]

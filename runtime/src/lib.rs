@@ -46,6 +46,9 @@ mod error;
 pub mod export;
 mod fork;
 mod future;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 #[cfg(feature = "store")]
 mod nearest;

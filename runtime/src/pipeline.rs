@@ -221,7 +221,6 @@ impl Parts {
             recorder,
             collector,
             flush_timeout: self.config.flush_timeout.value,
-            #[cfg(feature = "store")]
             diagnostics,
             #[cfg(feature = "store")]
             store: None,
@@ -243,7 +242,6 @@ struct Running {
     generation: u32,
     /// Another process delivers what this one keeps.
     hands_on: bool,
-    #[cfg(feature = "store")]
     diagnostics: Diagnostics,
     #[cfg(feature = "store")]
     store: Option<Store>,
@@ -388,6 +386,11 @@ impl Running {
         self.recorder.stop();
         Chunks::release_thread();
         let report = self.collector.close(deadline);
+        if report.is_none() {
+            self.diagnostics.say(
+                "the program ended before it was known which of its spans are stored; the next process takes over what is in chunk files",
+            );
+        }
         let report = self.deliver(report, deadline);
         #[cfg(feature = "mlflow")]
         if let Some(exporter) = &self.exporter {

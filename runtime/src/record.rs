@@ -361,7 +361,8 @@ mod float {
 pub struct Batch {
     /// Spans that ended.
     pub finished: Vec<SpanRecord>,
-    /// Spans still open whose records are about to leave the chunks, as they would be kept if the process died now.
+    /// Spans still open, as they would be kept if the process died now: those whose records are about to leave the chunks, and roots
+    /// that have been open for some seconds.
     pub open: Vec<SpanRecord>,
     /// Facts of callsites whose announcements are about to leave the chunks: number and JSON.
     pub callsites: Vec<(u32, String)>,

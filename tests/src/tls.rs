@@ -23,7 +23,7 @@ impl TlsServer {
     ///
     /// If Python or its `cryptography` package is missing.
     pub fn start(demands_client_certificate: bool) -> Self {
-        Self::start_for(demands_client_certificate, None)
+        Self::of_kind(if demands_client_certificate { "client" } else { "anybody" }, None)
     }
 
     /// Starts one in front of the server on this port.
@@ -32,14 +32,24 @@ impl TlsServer {
     ///
     /// If Python or its `cryptography` package is missing.
     pub fn in_front_of(port: u16) -> Self {
-        Self::start_for(false, Some(port))
+        Self::of_kind("anybody", Some(port))
     }
 
-    fn start_for(demands_client_certificate: bool, behind: Option<u16>) -> Self {
+    /// Starts one whose certificate is for another name.
+    pub fn start_elsewhere() -> Self {
+        Self::of_kind("elsewhere", None)
+    }
+
+    /// Starts one whose certificate held until yesterday.
+    pub fn start_expired() -> Self {
+        Self::of_kind("expired", None)
+    }
+
+    fn of_kind(kind: &str, behind: Option<u16>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(environment().join("bin/python"));
         command.args(["-c", include_str!("tls.py")]).arg(folder.path());
-        command.arg(if demands_client_certificate { "client" } else { "anybody" });
+        command.arg(kind);
         command.args(behind.map(|port| port.to_string()));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python can be started");
         let mut port = String::new();

@@ -1,7 +1,7 @@
 //! What stands in MLflow after delivery, as its own Python client reads it.
 
 use serde_json::{Value, json as value};
-use spanwright::config::Experiment;
+use spanwright::config::{Experiment, Overrides};
 use spanwright::record::{AttributeValue, Batch, Ending, Event, ModelFacts, Usage};
 use spanwright_tests::mlflow;
 
@@ -204,7 +204,8 @@ fn a_trace_is_not_shown_as_ended_before_its_root_has() {
     let mut open = trace.root("long");
     open.ending = Ending::Abandoned;
     open.workflow.as_mut().expect("a workflow").session = Some("s".into());
-    let line = Line::to(server.uri(), &fresh("running"));
+    let unseen = |overrides: &mut Overrides| overrides.live_after = Some(None);
+    let line = Line::with(config(server.uri(), &fresh("running"), unseen));
     // The root is known, and open; its child has ended.
     line.put_batch(&Batch { finished: vec![trace.child("step")], open: vec![open], ..Batch::default() });
     assert_eq!(line.flush().pending, 0);

@@ -96,6 +96,7 @@ fn stored(store: &Store) -> (Vec<Check>, Option<Statistics>) {
         ));
     }
     checks.extend(lost(&statistics));
+    checks.extend(damaged(&statistics));
     (checks, Some(statistics))
 }
 
@@ -122,6 +123,24 @@ fn lost(statistics: &Statistics) -> Vec<Check> {
         checks.push(Check::ok("heap", detail));
     }
     checks
+}
+
+/// What became of stores that were damaged and put aside.
+fn damaged(statistics: &Statistics) -> Option<Check> {
+    let salvaged = &statistics.salvaged;
+    let taken = text::count(salvaged.spans, "undelivered span");
+    let unreadable = text::count(salvaged.unreadable, "span");
+    (salvaged.files > 0).then(|| {
+        Check::warning(
+            "damaged",
+            format!(
+                "{} put aside: {taken} taken over, {unreadable} not readable, {} not to be opened at all",
+                text::count(salvaged.files, "damaged store"),
+                text::count(salvaged.unopened, "file"),
+            ),
+            "see that the disk works; remove store.db.corrupt-* when nobody needs it",
+        )
+    })
 }
 
 /// Whether a program traced here would have its spans in files until they are in the store.

@@ -273,6 +273,12 @@ fn read_file(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> usize {
     chunks.filter(|chunk| read_chunk(chunk, take).is_none()).count()
 }
 
+/// Hands every entry that the bytes of one chunk publish to `take`; `None` if they could not be read to their end.
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(super) fn read_bytes(bytes: &[u8], take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
+    read_chunk(&words_of(bytes), take)
+}
+
 fn read_chunk(words: &[AtomicU64], take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
     let word = |at: usize| words.get(at).map(|word| word.load(super::sync::Ordering::Relaxed));
     // A chunk whose process died while making it is all zeros: nothing was published in it.

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chunk::Entry;
 use crate::id::SpanId;
 use crate::record::{Batch, Ending, SpanRecord};
 
+use super::running::Roots;
 use super::site::Site;
-use super::span::{Begin, End, Note, OpenSpan};
+use super::span::{ABANDONED, Begin, End, Note, OpenSpan};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
@@ -24,6 +26,8 @@ pub(crate) struct Assembly {
     open: HashMap<SpanId, OpenSpan>,
     /// Spans whose end has been read, with the sweep that read it.
     ended: Vec<(SpanId, u64)>,
+    /// Roots to be written while they are open; `None` if none is.
+    roots: Option<Roots>,
     sweep: u64,
     bytes: usize,
     orphaned: u64,
@@ -43,6 +47,9 @@ impl Assembly {
             Entry::Site { number, facts } => self.take_site(number, facts),
             Entry::Begin { site, span, parent, trace, start_unix_ns } => {
                 self.open.entry(span).or_default().begin = Some(Begin { site, parent, trace, start_unix_ns });
+                if let (Some(roots), None) = (&mut self.roots, parent) {
+                    roots.begin(span, start_unix_ns);
+                }
             }
             Entry::End { span, end_unix_ns, ending, incomplete } => {
                 self.open.entry(span).or_default().end = Some(End { end_unix_ns, ending, incomplete });
@@ -77,7 +84,7 @@ impl Assembly {
         sites.iter().for_each(|(number, facts)| self.take_site(*number, facts.as_bytes()));
         for mut record in open {
             // It was written as if it were abandoned then; whether it is shows now.
-            record.error = record.error.filter(|_| record.ending != Ending::Abandoned);
+            record.error = record.error.filter(|error| error.kind != ABANDONED);
             let span = self.open.entry(record.span_id).or_default();
             span.base = Some(record);
         }
@@ -142,6 +149,26 @@ impl Assembly {
                 into.open.extend(span.as_abandoned(*id, &self.sites));
             }
         }
+    }
+
+    /// From now on, [`Self::write_running`] writes roots that have been open for so long; `None`: never.
+    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nobody reads what is running"))]
+    pub(super) fn show_after(&mut self, after: Option<Duration>) {
+        self.roots = after.map(Roots::after);
+    }
+
+    /// Writes roots that have been open for long, as they stand, where something that holds for their trace is news.
+    pub(super) fn write_running(&mut self, into: &mut Batch) {
+        let (Some(roots), open, sites) = (&mut self.roots, &mut self.open, &self.sites) else { return };
+        roots.look(|id| match open.get_mut(id) {
+            Some(span) if span.end.is_none() => {
+                if span.take_news() {
+                    into.open.extend(span.as_abandoned(*id, sites));
+                }
+                true
+            }
+            _ => false,
+        });
     }
 
     /// Closes everything: what has ended as it ended, the rest as abandoned when its process was last known to live.

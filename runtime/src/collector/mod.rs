@@ -6,15 +6,22 @@
 //! An end may be read before the begin or a note another thread published earlier. So a span is closed only by a sweep that
 //! started after the sweep that read its end: whatever was published before the end has been read by then.
 //!
-//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand.
+//! A chunk is recycled only when everything read from it is kept: its spans closed and appended, or written as they stand. A root that
+//! has been open for some seconds is written too, once: what it says of its trace is of use before it ends.
 //!
 //! | Number | Value |
 //! |---|---|
 //! | interval between cycles | 50 ms, shorter when chunks run short |
+//! | spans given to the sink at once | at most 10,000 |
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
 mod fleeting;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
+#[cfg(all(test, not(loom)))]
+mod program_tests;
+mod running;
 mod site;
 mod span;
 mod stray;
@@ -26,14 +33,18 @@ pub(crate) use assembly::Assembly;
 pub use thread::INTERVAL;
 pub(crate) use thread::{Handle, Occasion, Report};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::chunk::{Drain, Source};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::record::{Batch, Losses, RecordSink, Remains};
 use crate::recorder::Recorder;
 
 use fleeting::Fleeting;
+
+/// Spans the sink is given at once: what it has taken is kept, however much is still to come.
+const AT_ONCE: usize = 10_000;
 
 /// Reads the chunks of one recorder and appends to one sink.
 pub(crate) struct Collector {
@@ -48,6 +59,8 @@ pub(crate) struct Collector {
     /// The losses the sink knows of.
     told: Losses,
     fleeting: Fleeting,
+    /// When the end of the program waits no longer.
+    ends_at: Arc<OnceLock<Instant>>,
     stored: u64,
     malformed: u64,
 }
@@ -82,9 +95,17 @@ impl Collector {
             backlog: Batch::default(),
             told: Losses::default(),
             fleeting: Fleeting::default(),
+            ends_at: Arc::default(),
             stored: 0,
             malformed: 0,
         }
+    }
+
+    /// Hands on roots that have been open for so long as they stand; `None`: not before they end.
+    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nobody reads what is running"))]
+    pub(crate) fn show_after(mut self, after: Option<Duration>) -> Self {
+        self.assembly.show_after(after);
+        self
     }
 
     /// Reads what was published before the call, closes what has ended, and appends it. Refused batches are kept and offered again.
@@ -98,6 +119,7 @@ impl Collector {
         if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
+        self.assembly.write_running(&mut self.backlog);
         self.append()?;
         self.drain.recycle();
         Ok(())
@@ -124,15 +146,43 @@ impl Collector {
     fn append(&mut self) -> Result<(), Error> {
         let losses = self.losses();
         self.backlog.losses = (losses != self.told).then_some(losses);
-        if self.backlog.is_empty() {
-            return Ok(());
+        while self.backlog.finished.len() > AT_ONCE {
+            self.check_time()?;
+            let rest = self.backlog.finished.split_off(AT_ONCE);
+            let some = Batch { finished: std::mem::replace(&mut self.backlog.finished, rest), ..Batch::default() };
+            if let Err(error) = self.give(&some) {
+                self.backlog.finished.splice(..0, some.finished);
+                return Err(error);
+            }
         }
-        self.sink.append(&self.backlog)?;
-        self.told = losses;
-        self.stored += self.backlog.finished.len() as u64;
-        self.fleeting.forget(&self.backlog);
-        self.backlog = Batch::default();
+        if !self.backlog.is_empty() {
+            self.check_time()?;
+            let all = std::mem::take(&mut self.backlog);
+            if let Err(error) = self.give(&all) {
+                self.backlog = all;
+                return Err(error);
+            }
+            self.told = losses;
+        }
         Ok(())
+    }
+
+    fn give(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.sink.append(batch)?;
+        self.stored += batch.finished.len() as u64;
+        self.fleeting.forget(batch);
+        Ok(())
+    }
+
+    /// An error once whoever ends the program waits no longer.
+    fn check_time(&self) -> Result<(), Error> {
+        match self.ends_at.get() {
+            Some(end) if Instant::now() > *end => Err(Error::new(
+                Kind::State,
+                "the program ended before all its spans were stored; SPANWRIGHT_FLUSH_TIMEOUT_MS gives it more time",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What could not be recorded so far.

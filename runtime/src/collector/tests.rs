@@ -221,6 +221,44 @@ fn a_dropped_span_takes_its_children_along_and_all_are_counted() {
     assert_eq!(recorder.chunks().losses().spans, 3);
 }
 
+#[test]
+fn a_root_that_stays_open_is_handed_on_once_and_again_for_what_is_news_of_its_trace() {
+    let after = |after: Option<Duration>| {
+        let (recorder, kept) = (recorder(8, 2), Kept::default());
+        let collector = Collector::new(recorder, Box::new(kept.clone()), None).show_after(after);
+        (recorder, kept, collector)
+    };
+    let (recorder, kept, mut collector) = after(Some(Duration::ZERO));
+    let mut look = || {
+        std::thread::sleep(Duration::from_millis(300));
+        collector.cycle().expect("it takes everything");
+        kept.open.lock().expect("no panic").clone()
+    };
+    scope(recorder).run(|| {
+        traced(&SITE, || {
+            handle().set("state", "early");
+            let open = traced(&CHILD, &mut look);
+            assert_eq!(open.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["work"], "a child is not");
+            assert_eq!(open[0].attribute("state"), Some(&AttributeValue::Text("early".into())));
+            handle().set("state", "later");
+            handle().event("seen");
+            assert_eq!(look().len(), 1, "that is for its end");
+            handle().tag("stage", "late");
+            let open = look();
+            let tags = |span: &SpanRecord| span.workflow.as_ref().map(|facts| facts.tags.clone());
+            assert_eq!((open.len(), tags(&open[1])), (2, Some(vec![("stage".into(), "late".into())])));
+        });
+    });
+    assert_eq!(look().len(), 2, "nor when it has ended");
+    assert_eq!(kept.finished().len(), 2);
+
+    for never in [None, Some(Duration::from_secs(3600))] {
+        let (recorder, kept, mut collector) = after(never);
+        scope(recorder).run(|| traced(&SITE, || collector.cycle().expect("it takes everything")));
+        assert_eq!(*kept.open.lock().expect("no panic"), [], "{never:?}");
+    }
+}
+
 fn begin(site: u32, span: u64) -> Entry<'static> {
     let trace = TraceId::from_halves(1, 2);
     Entry::Begin { site, span: SpanId::from_u64(span), parent: None, trace, start_unix_ns: 5 }

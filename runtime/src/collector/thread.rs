@@ -4,7 +4,7 @@ use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use super::{Collector, Tally, Unkept};
 
 /// How often the collector reads what was recorded: what stands in a chunk on the heap for shorter may go with a process that is killed.
 pub const INTERVAL: Duration = Duration::from_millis(50);
+/// For what could not be stored in time to be counted.
+const COUNTING: Duration = Duration::from_millis(500);
 /// How often a store that refuses is mentioned.
 const REMINDER: Duration = Duration::from_secs(30);
 
@@ -64,6 +66,7 @@ impl Report {
 #[derive(Debug)]
 pub(crate) struct Handle {
     commands: Sender<Command>,
+    ends_at: Arc<OnceLock<Instant>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -77,6 +80,7 @@ impl Handle {
         let (commands, inbox) = channel();
         let chunks = collector.recorder.chunks();
         let source = collector.source.clone();
+        let ends_at = collector.ends_at.clone();
         let thread = thread::Builder::new().name("spanwright-collector".into()).spawn(move || {
             let recorder = collector.recorder;
             // Not to be dropped by a panic: the lease it holds says that somebody may still write to the chunks.
@@ -98,7 +102,7 @@ impl Handle {
             Some(source) if source.makes_chunks() => chunk::keep(chunks, source, thread.thread().clone())?,
             _ => chunks.wake_when_taken(thread.thread().clone()),
         }
-        Ok(Self { commands, thread: Mutex::new(Some(thread)) })
+        Ok(Self { commands, ends_at, thread: Mutex::new(Some(thread)) })
     }
 
     /// Closes and appends everything that had ended before the call. `None` if that took longer than until `deadline`.
@@ -106,9 +110,10 @@ impl Handle {
         self.ask(Command::Flush, deadline)
     }
 
-    /// Flushes and ends the thread.
+    /// Flushes and ends the thread. Past the deadline it is only waited for to count what it could not store.
     pub(crate) fn close(&self, deadline: Instant) -> Option<Report> {
-        let report = self.ask(Command::Close, deadline)?;
+        let _ = self.ends_at.set(deadline);
+        let report = self.ask(Command::Close, deadline.checked_add(COUNTING).unwrap_or(deadline))?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.map(JoinHandle::join);
         Some(report)
@@ -230,6 +235,8 @@ impl<'d> Speaker<'d> {
 
     fn look_at(&mut self, report: &Report) {
         match &report.refused {
+            // What the end of the program leaves is said by its end.
+            Some(error) if error.is_state() => {}
             Some(error) if !self.refusing => {
                 let waiting = report.tally.waiting;
                 self.diagnostics.say(format!("cannot store spans, {waiting} wait in memory: {error:#}"));

@@ -33,6 +33,15 @@ impl<'a> Layers<'a> {
     pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>, working_folder: &'a Path) -> Self {
         let mut warnings = Vec::new();
         let file = file::read(working_folder, &mut warnings);
+        Self::of(env, file, working_folder, warnings)
+    }
+
+    pub(super) fn of(
+        env: &'a dyn Fn(&str) -> Option<String>,
+        file: Option<file::Layer>,
+        working_folder: &'a Path,
+        warnings: Vec<String>,
+    ) -> Self {
         Self { env, file, working_folder, warnings }
     }
 
@@ -142,6 +151,14 @@ pub(super) fn seconds(found: &Found<'_>) -> Parsed<Duration> {
 
 pub(super) fn milliseconds(found: &Found<'_>) -> Parsed<Duration> {
     found.text.parse().map(Duration::from_millis).map_err(|_| "expected a number of milliseconds, 0 or more")
+}
+
+/// A time, or `off`.
+pub(super) fn milliseconds_or_off(found: &Found<'_>) -> Parsed<Option<Duration>> {
+    if found.text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    milliseconds(found).map(Some).map_err(|_| "expected a number of milliseconds, 0 or more, or off")
 }
 
 pub(super) fn days(found: &Found<'_>) -> Parsed<Duration> {

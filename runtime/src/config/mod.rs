@@ -7,6 +7,8 @@
 
 mod credentials;
 mod file;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod layers;
 #[cfg(feature = "mlflow")]
 mod pem;
@@ -150,6 +152,8 @@ pub struct Config {
     pub durability: Setting<Durability>,
     /// Whether diagnostics reach standard error.
     pub log: Setting<bool>,
+    /// Age at which a trace that is still running is shown; `None`: never.
+    pub live_after: Setting<Option<Duration>>,
     /// Longest time a shutdown waits for delivery.
     pub flush_timeout: Setting<Duration>,
     /// The working folder relative paths and searches start from.
@@ -203,6 +207,8 @@ pub struct Overrides {
     pub durability: Option<Durability>,
     /// See [`Config::log`].
     pub log: Option<bool>,
+    /// See [`Config::live_after`].
+    pub live_after: Option<Option<Duration>>,
     /// See [`Config::flush_timeout`].
     pub flush_timeout: Option<Duration>,
 }
@@ -262,8 +268,10 @@ impl Config {
     /// assert!(warnings.is_empty());
     /// ```
     pub fn load(overrides: Overrides, env: &dyn Fn(&str) -> Option<String>, cwd: &Path) -> (Self, Vec<String>) {
-        let code = overrides;
-        let mut from = Layers::new(env, cwd);
+        Self::of(overrides, Layers::new(env, cwd), cwd)
+    }
+
+    fn of(code: Overrides, mut from: Layers<'_>, cwd: &Path) -> (Self, Vec<String>) {
         let (destination, carried) = destination(&mut from, code.tracking_uri);
         let credentials = match code.credentials {
             Some(value) => Setting { value, source: Source::Code },
@@ -309,6 +317,12 @@ impl Config {
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
             durability: from.setting(code.durability, &var::DURABILITY, Durability::default(), layers::durability),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
+            live_after: from.setting(
+                code.live_after,
+                &var::LIVE_AFTER,
+                Some(Duration::from_millis(2000)),
+                layers::milliseconds_or_off,
+            ),
             flush_timeout: from.setting(
                 code.flush_timeout,
                 &var::FLUSH_TIMEOUT,
@@ -370,6 +384,9 @@ impl Config {
             shown(var::CHUNKS, &self.chunks, |_| chunks),
             shown(var::DURABILITY, &self.durability, |durability| format!("{durability:?}").to_lowercase()),
             shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
+            shown(var::LIVE_AFTER, &self.live_after, |after| {
+                after.map_or_else(|| "off".to_owned(), |after| after.as_millis().to_string())
+            }),
             shown(var::FLUSH_TIMEOUT, &self.flush_timeout, |time| time.as_millis().to_string()),
         ]
     }

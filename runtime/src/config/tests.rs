@@ -53,6 +53,7 @@ fn what_cannot_be_used_is_named_with_its_value_and_the_choices() {
         ("SPANWRIGHT_CAPTURE", "everything"),
         ("MLFLOW_TRACE_SAMPLING_RATIO", "NaN"),
         ("SPANWRIGHT_FLUSH_TIMEOUT_MS", "2s"),
+        ("SPANWRIGHT_LIVE_AFTER_MS", "soon"),
         ("MLFLOW_DISABLE_TRACES", "maybe"),
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "1e300"),
         ("SPANWRIGHT_MAX_VALUE_BYTES", "0"),
@@ -71,10 +72,11 @@ fn what_cannot_be_used_is_named_with_its_value_and_the_choices() {
     said(&["SPANWRIGHT_CAPTURE=everything", "none, keys, preview or full"]);
     said(&["MLFLOW_TRACE_SAMPLING_RATIO=NaN", "from 0 to 1"]);
     said(&["SPANWRIGHT_FLUSH_TIMEOUT_MS=2s", "milliseconds"]);
+    said(&["SPANWRIGHT_LIVE_AFTER_MS=soon", "milliseconds", "or off"]);
     said(&["MLFLOW_DISABLE_TRACES=maybe", "true or false"]);
     said(&["MLFLOW_HTTP_REQUEST_TIMEOUT=1e300", "seconds"]);
     said(&["SPANWRIGHT_MAX_VALUE_BYTES=0", "bytes"]);
-    assert_eq!(warnings.len(), 12, "{warnings:#?}");
+    assert_eq!(warnings.len(), 13, "{warnings:#?}");
     assert!(!warnings.concat().contains("hunter2"));
     let (untouched, _) = load(&[]);
     let values = |config: &Config| config.settings().into_iter().map(|shown| shown.value).collect::<Vec<_>>();

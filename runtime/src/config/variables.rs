@@ -58,5 +58,7 @@ variables! {
     CHUNKS = "SPANWRIGHT_CHUNKS", "chunks", "store", "where spans stand until they are stored: `store` (beside it), `heap`, or a folder";
     DURABILITY = "SPANWRIGHT_DURABILITY", "durability", "process", "what finished spans outlive: `process`, or `power`, for which each workflow waits for the disk";
     LOG = "SPANWRIGHT_LOG", "log", "on", "`off`: no diagnostics on standard error";
+    LIVE_AFTER = "SPANWRIGHT_LIVE_AFTER_MS", "live_after_ms", "2000",
+        "when a trace that is still running is shown on the server, milliseconds after its start; `off`: never";
     FLUSH_TIMEOUT = "SPANWRIGHT_FLUSH_TIMEOUT_MS", "flush_timeout_ms", "2000", "longest time the end of the program waits for delivery, milliseconds";
 }

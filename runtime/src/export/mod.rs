@@ -4,11 +4,16 @@
 //! warning for each thing that goes wrong. Holds one request of at most 512 spans or 4 MiB in memory; reads no thread-local; the threads
 //! of the program never wait for it, except in [`Exporter::flush`] and [`Exporter::shutdown`], and there no longer than they say.
 //!
+//! Traces that have been running for some seconds are shown on the server, with the children that have ended, while nothing else waits
+//! to be sent. They end there as if they had not been shown.
+//!
 //! One exporter works for a server at a time, whatever the number of processes: for a round it holds the store's lease. Who does not get
 //! it watches the store.
 
 mod backoff;
 mod client;
+#[cfg(all(any(test, fuzzing), not(loom)))]
+pub(crate) mod fuzzing;
 mod http;
 mod mlflow;
 mod sender;
@@ -93,7 +98,8 @@ impl Exporter {
         let shared = Arc::new(Shared::new());
         let destination = route.destination.clone();
         let reader = store.reopen()?;
-        let worker = Worker::new(store.reopen()?, mlflow, route, shared.clone(), diagnostics.clone());
+        let worker =
+            Worker::new(store.reopen()?, mlflow, route, config.live_after.value, shared.clone(), diagnostics.clone());
         std::thread::Builder::new()
             .name("spanwright-export".to_owned())
             .spawn(move || worker.run())

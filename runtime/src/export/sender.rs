@@ -3,6 +3,8 @@
 //! In: spans pending in the store. Out: acks and rejections in the store, an [`Event`] for each, and [`Trouble`] once nothing more can be
 //! done for now. A span leaves the queue only after the server has it, and everything beside it, the run included, is in order.
 
+mod live;
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,9 @@ use super::mlflow::{
 use crate::clock::now_unix_ns;
 use crate::error::Error;
 use crate::id::TraceId;
-use crate::record::SpanRecord;
+use crate::record::{SpanRecord, WorkflowFacts};
 use crate::store::{Queued, Store};
+use live::Live;
 
 const SPANS_A_REQUEST: usize = 512;
 const BYTES_A_REQUEST: usize = 4 << 20;
@@ -67,6 +70,9 @@ pub(super) struct Sender {
     /// Traces with spans of which it is not known whether the server has them. Kept in the store, for a server that counts twice
     /// what it gets twice; `None` until read in this pass: between two of them another process may deliver.
     unanswered: Option<HashSet<TraceId>>,
+    live: Live,
+    /// How long the last pass was busy with reading the queue.
+    reading: Duration,
 }
 
 /// Spans that travel together.
@@ -94,7 +100,18 @@ struct Address {
 impl Sender {
     pub(super) fn new(store: Store, mlflow: Mlflow, route: Route) -> Self {
         let (experiments, refusals) = (HashMap::new(), HashMap::new());
-        Self { store, mlflow, route, server: None, experiments, refusals, knows_given_run: None, unanswered: None }
+        Self {
+            store,
+            mlflow,
+            route,
+            server: None,
+            experiments,
+            refusals,
+            knows_given_run: None,
+            unanswered: None,
+            live: Live::default(),
+            reading: Duration::ZERO,
+        }
     }
 
     /// What the server is: asked once, and again after [`Sender::forget`].
@@ -112,6 +129,7 @@ impl Sender {
         self.server = None;
         self.knows_given_run = None;
         self.experiments.clear();
+        self.live.forget();
     }
 
     /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
@@ -120,9 +138,12 @@ impl Sender {
         self.refusals.retain(|_, said| said.elapsed() < REFUSED_FOR);
         let mut left_behind = false;
         let mut after = 0;
+        self.reading = Duration::ZERO;
         loop {
+            let started = Instant::now();
             let queued = self.store.pending_after(&self.route.destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
-            let Some(last) = queued.last() else { return Ok(left_behind) };
+            self.reading += started.elapsed();
+            let Some(last) = queued.last() else { break };
             after = last.seq;
             let now = now_unix_ns();
             let count = queued.len();
@@ -136,6 +157,21 @@ impl Sender {
                 left_behind |= self.refusals.contains_key(&parcel.experiment) || !self.deliver(parcel, on).await?;
             }
         }
+        self.repair_shown().await;
+        Ok(left_behind)
+    }
+
+    /// How long the last pass was busy with reading the queue, what it left behind included.
+    pub(super) fn reading(&self) -> Duration {
+        self.reading
+    }
+
+    /// The experiment a trace belongs to.
+    fn experiment_of(&self, facts: &WorkflowFacts) -> ExperimentRef {
+        match &facts.experiment {
+            Some(named) if !named.trim().is_empty() => ExperimentRef::Either(named.clone()),
+            _ => self.route.experiment.clone(),
+        }
     }
 
     /// Groups spans that can share a request, in the order of the queue, roots after the rest.
@@ -144,10 +180,7 @@ impl Sender {
         let mut places: HashMap<(ExperimentRef, Run), usize> = HashMap::new();
         for span in queued {
             let facts = &span.trace.facts;
-            let experiment = match &facts.experiment {
-                Some(named) if !named.trim().is_empty() => ExperimentRef::Either(named.clone()),
-                _ => self.route.experiment.clone(),
-            };
+            let experiment = self.experiment_of(facts);
             let run = match &facts.opens_run {
                 Some(_) if span.trace.root_ended => Run::Opened(span.record.trace_id),
                 Some(_) => Run::None,

@@ -47,6 +47,8 @@ pub(crate) struct Head<'a> {
 pub(crate) enum Status<'a> {
     Ok,
     Error(&'a str),
+    /// It has not ended.
+    Unset,
 }
 
 /// The value of an attribute. OTLP's lists and maps are not written: they travel as JSON text.
@@ -78,6 +80,7 @@ impl Spans<'_> {
             to.fixed64(8, head.end_unix_ns);
             body(&mut SpanBody { to });
             to.message(15, |to| match head.status {
+                Status::Unset => {}
                 Status::Ok => to.varint_field(3, STATUS_OK),
                 Status::Error(message) => {
                     to.text(2, message);

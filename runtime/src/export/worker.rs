@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_millis(100);
 const IDLE_ROUND: Duration = Duration::from_secs(30);
 /// While spans are left behind: their root is not known yet, or their experiment takes none.
 const LEFT_BEHIND_ROUND: Duration = Duration::from_secs(5);
-/// A round reads again what the last one left behind: so many times as long as it took, nothing is read but for a flush.
+/// A round reads again what the last one left behind: so many times as long as that took, nothing is read but for a flush.
 const REST_SHARE: u32 = 9;
 /// While another process holds the lease; while somebody here waits for what it does.
 const LEASE_ROUND: Duration = Duration::from_secs(1);
@@ -38,6 +38,8 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     diagnostics: Diagnostics,
     backoff: Backoff,
+    /// Age at which running traces are shown; `None`: never.
+    live_after: Option<Duration>,
     /// Whether the outage there is has been said.
     is_away: bool,
     said: HashSet<String>,
@@ -46,7 +48,7 @@ pub(super) struct Worker {
 /// How a round ended.
 enum Round {
     /// Everything that can go has gone.
-    Done { left_behind: bool },
+    Done { left_behind: bool, look_again: Option<Duration> },
     /// Another process delivers. `is_done` if somebody waits here and nothing waits there.
     Elsewhere { is_done: bool },
 }
@@ -56,6 +58,7 @@ impl Worker {
         store: Store,
         mlflow: Mlflow,
         route: Route,
+        live_after: Option<Duration>,
         shared: Arc<Shared>,
         diagnostics: Diagnostics,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Worker {
             shared,
             diagnostics,
             backoff: Backoff::default(),
+            live_after,
             is_away: false,
             said: HashSet::new(),
         }
@@ -102,21 +106,22 @@ impl Worker {
             }
             if !shared.is_awaited() {
                 if Instant::now() < not_before {
+                    next = not_before;
                     continue;
                 }
                 first_of(shared.hurry.notified(), tokio::time::sleep(LINGER)).await;
             }
             let asked = shared.progress().asked;
             let delivered_before = shared.delivered.load(Ordering::Acquire);
-            let started = Instant::now();
             let First::Right(round) = first_of(shared.stop.notified(), self.round()).await else { return };
             let pause = match round {
-                Ok(Round::Done { left_behind }) => {
+                Ok(Round::Done { left_behind, look_again }) => {
                     self.recovered(delivered_before);
                     shared.advance(asked, None);
-                    let rest = if left_behind { started.elapsed() * REST_SHARE } else { Duration::ZERO };
+                    let rest = if left_behind { self.sender.reading() * REST_SHARE } else { Duration::ZERO };
                     not_before = Instant::now() + rest;
-                    if left_behind { LEFT_BEHIND_ROUND.max(rest) } else { IDLE_ROUND }
+                    let pause = if left_behind { LEFT_BEHIND_ROUND.max(rest) } else { IDLE_ROUND };
+                    pause.min(look_again.unwrap_or(pause))
                 }
                 Ok(Round::Elsewhere { is_done }) => {
                     if is_done {
@@ -167,7 +172,12 @@ impl Worker {
             self.shared.warned.store(true, Ordering::Release);
             self.say_once(what);
         }
-        drained.map(|left_behind| Round::Done { left_behind })
+        let left_behind = drained?;
+        let look_again = match self.live_after {
+            Some(after) => self.sender.show_running(after, || shared.is_awaited()).await,
+            None => None,
+        };
+        Ok(Round::Done { left_behind, look_again })
     }
 
     /// Says what is wrong, once for each outage, and returns it.

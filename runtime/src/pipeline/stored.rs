@@ -58,7 +58,7 @@ impl Parts {
         };
         let heir = sink.clone();
         let source = self.chunk_source(store.folder(), process, destination.as_deref());
-        let collector = Collector::new(recorder, Box::new(sink), source);
+        let collector = Collector::new(recorder, Box::new(sink), source).show_after(self.config.live_after.value);
         let running_diagnostics = self.diagnostics.clone();
         let mut heir = Heir { kept: heir, config: self.config.clone(), next: Instant::now(), said: Vec::new() };
         let mut running = self.run(recorder, collector, move |occasion| heir.look(occasion))?;

@@ -82,6 +82,7 @@ impl Store {
     pub(super) fn attempt<T>(
         &self,
         operation: &str,
+        writes: bool,
         mut body: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         check_process(operation)?;
@@ -90,16 +91,15 @@ impl Store {
             self.keep_up(&mut held)?;
             let done = body(&mut held.connection);
             match &done {
-                Ok(_) if self.stands(&held) => {}
                 // Written into a file that nobody will look into.
-                Ok(_) => continue,
-                Err(cause) if held.files.is_some() && shows_damage(cause) => {
+                Ok(_) if writes && !self.stands(&held) => continue,
+                Err(cause) if held.files.is_some() && shows_damage(cause, &held) => {
                     let cause = cause.to_string();
                     if self.put_aside(&mut held, &cause)? {
                         continue;
                     }
                 }
-                Err(_) => {}
+                _ => {}
             }
             return done.during(operation);
         }
@@ -244,18 +244,15 @@ pub(super) fn damaged(folder: &Path, cause: &str, aside: &Path) -> String {
 }
 
 /// Whether an error can only mean that the tables are not what we wrote.
-fn shows_damage(cause: &rusqlite::Error) -> bool {
+fn shows_damage(cause: &rusqlite::Error, connection: &Connection) -> bool {
     use rusqlite::Error as E;
     match cause {
-        E::SqliteFailure(error, _) | E::SqlInputError { error, .. } => matches!(
-            error.code,
-            ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::ConstraintViolation
-                | ErrorCode::TypeMismatch
-                // What SQLite says of a table that is not there.
-                | ErrorCode::Unknown
-        ),
+        E::SqliteFailure(error, _) | E::SqlInputError { error, .. } => match error.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => true,
+            // What SQLite says of a table or column that is not there, and of much else.
+            ErrorCode::Unknown => !schema::is_whole(connection),
+            _ => false,
+        },
         E::QueryReturnedNoRows | E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => true,
         _ => false,
     }

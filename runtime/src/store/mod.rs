@@ -48,6 +48,8 @@
 
 mod destination;
 mod folder;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod held;
 mod log;
 mod losses;
@@ -55,6 +57,7 @@ mod queue;
 mod read;
 mod retention;
 mod row;
+mod running;
 mod salvage;
 mod schema;
 pub(crate) mod spool;
@@ -280,12 +283,12 @@ impl Store {
     }
 
     fn read<T>(&self, operation: &str, mut body: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, |connection| body(connection))
+        self.attempt(operation, false, |connection| body(connection))
     }
 
     /// Runs `body` in one write transaction, undone if it fails.
     fn write<T>(&self, operation: &str, mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, |connection| {
+        self.attempt(operation, true, |connection| {
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = body(&transaction)?;

@@ -271,7 +271,12 @@ impl Store {
     pub fn exporter_lease(&self, destination: &str) -> Result<Option<Lease>> {
         let Some(folder) = self.folder() else { return Ok(Some(Lease(None))) };
         let path = folder.join(format!("export-{:016x}.lock", hash(destination)));
-        let file = OwnFile::open(|| folder::open_private(&path)).map_err(|cause| unusable(&path, cause))?;
+        let open = || OwnFile::open(|| folder::open_private(&path));
+        let file = open().or_else(|cause| {
+            // Where the store was deleted, looking into it starts a new one.
+            self.has_pending(destination)?;
+            open().map_err(|_| unusable(&path, cause))
+        })?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lease(Some(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -319,7 +324,7 @@ fn waiting(
     Ok((queued, unreadable))
 }
 
-fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
+pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
     connection
         .prepare_cached(
             "SELECT name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts FROM traces WHERE number = ?",

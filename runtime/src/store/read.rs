@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::queue::facts_of;
 use super::row::{decode, ending_of};
-use super::{Backlog, Counts, Result, Store};
+use super::{Backlog, Counts, Result, Salvaged, Store};
 use crate::id::TraceId;
 use crate::record::{Ending, Losses, SpanRecord};
 
@@ -102,6 +102,8 @@ pub struct Statistics {
     pub evicted: Counts,
     /// What traced programs could not record since the store was made.
     pub lost: Losses,
+    /// Damaged stores that were put aside here, and what became of their spans.
+    pub salvaged: Salvaged,
 }
 
 pub(super) const SUMMARY: &str =
@@ -237,6 +239,7 @@ impl Store {
     pub fn statistics(&self) -> Result<Statistics> {
         let backlog = self.backlog()?;
         let path = self.path().map(PathBuf::from);
+        let salvaged = self.salvaged();
         let bytes_on_disk = path.iter().flat_map(|path| ["", "-wal"].map(|end| format!("{}{end}", path.display())));
         let bytes_on_disk = bytes_on_disk.filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
         self.read("read the statistics of the store", |connection| {
@@ -258,6 +261,7 @@ impl Store {
                     |row| row.get(0),
                 )?,
                 open_spans: one("SELECT count(*) FROM open_spans")?,
+                salvaged,
                 evicted: Counts {
                     traces: one("SELECT value FROM counters WHERE name = 'evicted_traces'")?,
                     spans: one("SELECT value FROM counters WHERE name = 'evicted_spans'")?,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::OptionalExtension as _;
+use serde::{Deserialize, Serialize};
 
 use super::held::Held;
 use super::read::{SUMMARY, summary};
@@ -18,7 +19,7 @@ const NOBODY: ProcessId = ProcessId(0);
 const AT_ONCE: usize = 512;
 
 /// What became of the contents of other databases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Salvaged {
     /// Files that were looked into.
     pub files: u64,
@@ -45,18 +46,34 @@ impl Store {
             if lock.try_lock().is_err() || lock.metadata().is_ok_and(|mark| mark.len() > 0) {
                 continue;
             }
-            salvaged.files += 1;
-            match opened(&aside) {
-                Some(damaged) => {
-                    let brought = bring_over(&damaged, self)?;
-                    salvaged.spans += brought.spans;
-                    salvaged.unreadable += brought.unreadable;
-                }
-                None => salvaged.unopened += 1,
-            }
-            std::fs::write(&mark, "read\n").map_err(|cause| unusable(&mark, cause))?;
+            let brought = match opened(&aside) {
+                Some(damaged) => Salvaged { files: 1, ..bring_over(&damaged, self)? },
+                None => Salvaged { files: 1, unopened: 1, ..Salvaged::default() },
+            };
+            let result = serde_json::to_string(&brought).unwrap_or_default();
+            std::fs::write(&mark, result).map_err(|cause| unusable(&mark, cause))?;
+            salvaged += brought;
         }
         Ok(salvaged)
+    }
+
+    /// What has become of all databases that were put aside and have been looked into.
+    pub(super) fn salvaged(&self) -> Salvaged {
+        let mut all = Salvaged::default();
+        for (_, mark) in self.folder().map(folder::put_aside_files).into_iter().flatten() {
+            let result = std::fs::read_to_string(mark).ok().and_then(|result| serde_json::from_str(&result).ok());
+            all += result.unwrap_or_default();
+        }
+        all
+    }
+}
+
+impl std::ops::AddAssign for Salvaged {
+    fn add_assign(&mut self, more: Self) {
+        self.files += more.files;
+        self.unopened += more.unopened;
+        self.spans += more.spans;
+        self.unreadable += more.unreadable;
     }
 }
 

@@ -137,6 +137,19 @@ fn upgrade(connection: &mut Connection, place: &str) -> Result<()> {
     step.commit().during("prepare the store")
 }
 
+/// Whether the tables are described as this code describes them.
+pub(super) fn is_whole(connection: &Connection) -> bool {
+    let described = |connection: &Connection| -> rusqlite::Result<Vec<(String, Option<String>)>> {
+        let mut select = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?;
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let expected = Connection::open_in_memory().and_then(|memory| {
+        STEPS.iter().try_for_each(|sql| memory.execute_batch(sql))?;
+        described(&memory)
+    });
+    matches!((described(connection), expected), (Ok(found), Ok(expected)) if found == expected)
+}
+
 #[cold]
 fn newer(found: i64, place: &str) -> Error {
     Error::new(

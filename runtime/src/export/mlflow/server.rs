@@ -38,6 +38,12 @@ impl Server {
         self.is_at_least(3, 15)
     }
 
+    /// Whether a running trace can be shown and end as if it had not been: needs spans that replace themselves, and tags from the
+    /// resource they come from.
+    pub(crate) fn shows_running(&self) -> bool {
+        self.upserts_usage()
+    }
+
     /// Whether a header on the spans links their traces to a run.
     pub(crate) fn links_runs_by_header(&self) -> bool {
         self.is_at_least(3, 14)
@@ -64,6 +70,19 @@ fn parsed(text: &str) -> Option<(u32, String)> {
     let major: u32 = parts.next()?.parse().ok()?;
     let minor: u32 = parts.next()?.parse().ok()?;
     (text.len() < 40 && minor < 1000).then(|| (major * 1000 + minor, text.to_owned()))
+}
+
+/// A version that is taken can be compared and shown.
+#[cfg(all(any(test, fuzzing), not(loom)))]
+pub(super) fn fuzzing(body: &str) {
+    let server = Server { version: parsed(body) };
+    assert!(server.version().is_none_or(|version| version.len() < 40));
+    is_server_info(body);
+}
+
+/// Whether this is what MLflow says of itself where the version is hidden.
+fn is_server_info(body: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(body).is_ok_and(|info| info["store_type"].is_string())
 }
 
 impl Mlflow {
@@ -104,9 +123,7 @@ impl Mlflow {
             Err(failure) if !matches!(failure.status, Some(404 | 405)) => Err(failure),
             // A gateway in between, or something that is no MLflow at all.
             _ => self.ask("/api/3.0/mlflow/server-info").await.and_then(|body| {
-                let is_mlflow =
-                    serde_json::from_str::<serde_json::Value>(&body).is_ok_and(|info| info["store_type"].is_string());
-                if is_mlflow { Ok(None) } else { Err(super::unexpected("reach the server")) }
+                if is_server_info(&body) { Ok(None) } else { Err(super::unexpected("reach the server")) }
             }),
         }
     }

@@ -20,7 +20,7 @@ const TRACE_NAME: &str = "mlflow.traceTag.mlflow.traceName";
 const SESSION: &str = "session.id";
 const CONVERSATION: &str = "gen_ai.conversation.id";
 const USER: &str = "user.id";
-const SERVICE: &str = "service.name";
+pub(super) const SERVICE: &str = "service.name";
 /// Where the identity of a span stands until OTLP's own field for it is on the wire.
 const IDENTITY: &str = "otel.span.type";
 /// Where an attribute goes whose name would make MLflow misread the span.
@@ -36,15 +36,18 @@ pub(crate) struct TraceFacts<'a> {
 /// The request that carries `spans`, in the order given. An empty service name is left out.
 pub(crate) fn request<'a>(service: &str, spans: impl IntoIterator<Item = (&'a SpanRecord, TraceFacts<'a>)>) -> Vec<u8> {
     let resource = [(SERVICE, Value::Text(service))];
-    let scope = Scope { name: "spanwright", version: env!("CARGO_PKG_VERSION") };
-    wire::request(if service.is_empty() { &[] } else { &resource }, scope, |to| {
+    wire::request(if service.is_empty() { &[] } else { &resource }, scope(), |to| {
         for (record, trace) in spans {
             to.span(&head(record), |body| Writer { to: body, record, trace }.write(service));
         }
     })
 }
 
-fn head(record: &SpanRecord) -> Head<'_> {
+pub(super) fn scope() -> Scope<'static> {
+    Scope { name: "spanwright", version: env!("CARGO_PKG_VERSION") }
+}
+
+pub(super) fn head(record: &SpanRecord) -> Head<'_> {
     // A time beyond 63 bits is refused with a 500 that no repeat cures.
     let start_unix_ns = record.start_unix_ns.min(i64::MAX as u64);
     Head {
@@ -62,14 +65,15 @@ fn head(record: &SpanRecord) -> Head<'_> {
     }
 }
 
-struct Writer<'a, 'b> {
-    to: &'a mut SpanBody<'b>,
-    record: &'a SpanRecord,
-    trace: TraceFacts<'a>,
+/// Writes what belongs to one span.
+pub(super) struct Writer<'a, 'b> {
+    pub(super) to: &'a mut SpanBody<'b>,
+    pub(super) record: &'a SpanRecord,
+    pub(super) trace: TraceFacts<'a>,
 }
 
 impl Writer<'_, '_> {
-    fn write(&mut self, service: &str) {
+    pub(super) fn write(&mut self, service: &str) {
         let record = self.record;
         self.text(SPAN_TYPE, &bounded(&record.span_type, SHORT));
         if let Some(id) = &record.declared {

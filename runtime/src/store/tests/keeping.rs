@@ -47,6 +47,18 @@ proptest! {
 }
 
 #[test]
+fn tokens_beyond_all_measure_leave_the_list_of_traces_readable() {
+    let store = memory();
+    for n in 0..2 {
+        let usage = Some(Usage { input: u64::MAX, output: 5, ..Usage::default() });
+        let call = SpanRecord { model: Some(ModelFacts { usage, ..ModelFacts::default() }), ..span(1, n) };
+        store.append(&finished([call]), ME, None).expect("append");
+    }
+    // Where SQLite's own sum would overflow, it becomes a floating-point number.
+    assert_eq!(store.last_trace().expect("the list is read").expect("a trace").tokens, i64::MAX as u64);
+}
+
+#[test]
 fn a_trace_is_summed_up_as_its_spans_come_in() {
     let store = memory();
     let failed = SpanRecord {
@@ -131,11 +143,23 @@ fn an_open_span_is_kept_until_it_ends_or_its_process_is_forgotten() {
     assert_eq!(queued[0].trace.facts.session.as_deref(), Some("s"));
     assert!(queued[0].trace.root_known && !queued[0].trace.root_ended);
 
+    // The trace is running, for its destination; a trace whose open root is somebody else's to send is not.
+    let running = store.running(A, 10).expect("readable");
+    assert_eq!(running.iter().map(|(trace, _)| *trace).collect::<Vec<_>>(), [trace_id(1)]);
+    assert_eq!((running[0].1.name.as_str(), running[0].1.facts.session.as_deref()), ("later", Some("s")));
+    assert_eq!(store.open_root(trace_id(1)).expect("readable").map(|root| root.name).as_deref(), Some("later"));
+    assert_eq!(
+        (store.running(A, 0).expect("readable"), store.open_root(trace_id(3)).expect("readable")),
+        (vec![], None)
+    );
+
     // Ended: no longer open, and not opened again by a report that comes late.
     store.append(&finished([root.clone()]), one, Some(A)).expect("append");
     store.append(&open(root), one, Some(A)).expect("append");
     assert_eq!(store.open_spans_of(one).expect("readable"), []);
     assert_eq!(summary(&store, 1).state, TraceState::Ok);
+
+    assert_eq!(store.running(A, 10).expect("readable"), []);
 
     store.forget_process(other).expect("forget");
     assert_eq!(store.open_spans_of(other).expect("readable"), []);
