@@ -9,6 +9,7 @@
 mod roots;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -36,7 +37,8 @@ pub(crate) struct Recorder {
 /// What is done before the end of a root returns.
 struct RootEnd {
     roots: Roots,
-    act: Box<dyn Fn() + Send + Sync>,
+    /// Nothing of the program is in it, that a panic could leave half done.
+    act: AssertUnwindSafe<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for RootEnd {
@@ -49,7 +51,7 @@ impl RootEnd {
     #[cold]
     fn look_at(&self, span: SpanId) {
         if self.roots.take(span.to_u64()) {
-            (self.act)();
+            (self.act.0)();
         }
     }
 }
@@ -138,7 +140,7 @@ impl Recorder {
     /// From now on `act` is run before the end of a root returns to the program.
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
     pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
-        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: Box::new(act) });
+        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: AssertUnwindSafe(Box::new(act)) });
     }
 
     /// A root has begun.
