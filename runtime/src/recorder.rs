@@ -51,7 +51,7 @@ impl RootEnd {
     #[cold]
     fn look_at(&self, span: SpanId) {
         if self.roots.take(span.to_u64()) {
-            (self.act)();
+            (self.act.0)();
         }
     }
 }
@@ -160,7 +160,9 @@ impl Recorder {
     /// A span has ended: written, and not yet returned to the program.
     #[inline]
     pub(crate) fn ended(&self, span: SpanId) {
-        if let Some(at_root_end) = self.at_root_end.get() {
+        if let Some(at_root_end) = self.at_root_end.get()
+            && self.is_ours()
+        {
             at_root_end.look_at(span);
         }
     }

@@ -178,6 +178,17 @@ fn a_child_with_an_init_of_its_own_has_a_guard_of_its_own() {
 }
 
 #[test]
+fn where_spans_outlive_a_loss_of_power_a_child_waits_for_what_it_traces_itself() {
+    for scene in [&["prefork"][..], &["family", "return"]] {
+        let folder = TempDir::new().expect("a folder");
+        run(forker(folder.path(), scene).env("SPANWRIGHT_DURABILITY", "power"));
+        let spans = all_spans(&store(folder.path()));
+        assert_eq!(spans.len(), if scene.len() == 1 { 11 * (2 * 2 + 2 * 3) } else { 2 * ALL + 1 }, "{scene:?}");
+        assert!(spans.iter().all(|span| span.ending == Ending::Ok));
+    }
+}
+
+#[test]
 fn a_child_cannot_use_the_store_and_does_its_parent_no_harm() {
     let folder = TempDir::new().expect("a folder");
     assert_eq!(run(&mut forker(folder.path(), &["refused"])), ["status", "0", "readable", "true"]);

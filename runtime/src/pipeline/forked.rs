@@ -156,7 +156,7 @@ mod beside {
     use std::path::Path;
 
     use crate::collector::Collector;
-    use crate::config::StorePlace;
+    use crate::config::{Durability, StorePlace};
     use crate::diagnostics::Diagnostics;
     use crate::error::Error;
     use crate::id::next_span_id;
@@ -183,13 +183,21 @@ mod beside {
             let process = ProcessId(next_span_id().to_u64());
             let destination = self.destination();
             let hands_on = destination.is_some();
-            let spool = Spool::beside(store, process, destination.clone(), self.config.store_max_bytes.value)?;
+            let is_durable = self.config.durability.value == Durability::Power;
+            let mut spool = Spool::beside(store, process, destination.clone(), self.config.store_max_bytes.value)?;
+            if is_durable {
+                spool.outlive_power_loss();
+            }
             let recorder = self.new_recorder();
             let source = self.chunk_source(Some(store), process, destination.as_deref());
             let sink = HandedOn { spool, hands_on, diagnostics: self.diagnostics.clone(), is_said: false };
             let collector = Collector::new(recorder, Box::new(sink), source);
+            let diagnostics = self.diagnostics.clone();
             let mut running = self.run(recorder, collector, |_| ())?;
             running.hands_on = hands_on;
+            if is_durable {
+                running.store_at_root_ends(&diagnostics);
+            }
             Ok(running)
         }
     }

@@ -68,9 +68,9 @@ pub(super) fn chunk_root(store: Option<&Path>, config: &Config) -> Option<PathBu
 /// Each step leaves what the next one who tries can finish, whenever this process dies.
 fn take_over(store: &Store, abandoned: &Abandoned, recovered: &mut Recovered) -> Result<(), Error> {
     let process = ProcessId(abandoned.process());
+    // What it handed on is older than what is left in its chunks, and may say that nothing is.
+    take_in(store, Some(process), recovered)?;
     if !store.is_settled(process)? {
-        // What it handed on is older than what is left in its chunks.
-        take_in(store, Some(process), recovered)?;
         bring_in(store, abandoned, process, recovered)?;
     }
     abandoned.empty();

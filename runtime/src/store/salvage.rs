@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::held::Held;
 use super::read::{SUMMARY, summary};
 use super::{Place, ProcessId, Result, Store, TraceSummary, folder, open_file, schema, unusable};
+use crate::fork::OwnFile;
 use crate::id::{SpanId, TraceId};
 use crate::record::{Batch, SpanRecord};
 
@@ -40,7 +41,7 @@ impl Store {
         let mut salvaged = Salvaged::default();
         let Some(folder) = self.folder() else { return Ok(salvaged) };
         for (aside, mark) in folder::put_aside_files(folder) {
-            let lock = folder::open_private(&mark).map_err(|cause| unusable(&mark, cause))?;
+            let lock = OwnFile::open(|| folder::open_private(&mark)).map_err(|cause| unusable(&mark, cause))?;
             // Empty until all of it has been read; locked by whoever reads it.
             if lock.try_lock().is_err() || lock.metadata().is_ok_and(|mark| mark.len() > 0) {
                 continue;

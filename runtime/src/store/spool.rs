@@ -46,6 +46,7 @@ pub(crate) struct Spool {
     process: ProcessId,
     destination: Option<String>,
     max_bytes: u64,
+    is_durable: bool,
     next: u64,
     last: Option<Last>,
 }
@@ -80,7 +81,13 @@ impl Spool {
         max_bytes: u64,
     ) -> Result<Self> {
         folder::prepare(store).map_err(|cause| unusable(store, cause))?;
-        Ok(Self { folder: store.join(FOLDER), process, destination, max_bytes, next: 0, last: None })
+        let folder = store.join(FOLDER);
+        Ok(Self { folder, process, destination, max_bytes, is_durable: false, next: 0, last: None })
+    }
+
+    /// From now on what is appended outlives a loss of power.
+    pub(crate) fn outlive_power_loss(&mut self) {
+        self.is_durable = true;
     }
 
     /// Keeps the whole batch, or nothing of it.
@@ -123,7 +130,7 @@ impl Spool {
             return false;
         }
         let Ok(mut file) = OpenOptions::new().append(true).open(&last.path) else { return false };
-        if file.write_all(frame).is_err() {
+        if file.write_all(frame).and_then(|()| synced(&file, self.is_durable)).is_err() {
             // What is not whole must not stand between others.
             drop(file.set_len(last.bytes));
             self.last = None;
@@ -138,11 +145,15 @@ impl Spool {
         let path = self.folder.join(format!("{:016x}-{:08x}.{EXTENSION}", self.process.0, self.next));
         let unnamed = path.with_extension(format!("{EXTENSION}.new"));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
-        let made = file.write_all(frame).and_then(|()| fs::rename(&unnamed, &path));
+        let written = file.write_all(frame).and_then(|()| synced(&file, self.is_durable));
+        let made = written.and_then(|()| fs::rename(&unnamed, &path));
         if made.is_err() {
             drop(fs::remove_file(&unnamed));
         }
         made?;
+        if self.is_durable {
+            folder::sync(&self.folder)?;
+        }
         self.next += 1;
         self.last = Some(Last { path, bytes: frame.len() as u64, since: Instant::now() });
         Ok(())
@@ -166,6 +177,10 @@ impl Spool {
             ),
         ))
     }
+}
+
+fn synced(file: &File, is_durable: bool) -> io::Result<()> {
+    if is_durable { file.sync_data() } else { Ok(()) }
 }
 
 /// What was taken in.

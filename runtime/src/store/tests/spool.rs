@@ -98,7 +98,9 @@ fn nobody_else_can_read_what_is_handed_on() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, store) = on_disk();
     let mut spool = spool(&store, u64::MAX);
+    spool.outlive_power_loss();
     spool.append(&finished([span(1, 1)])).expect("appended");
+    spool.append(&finished([span(1, 2)])).expect("appended");
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(spool.folder()), mode(&files(spool.folder())[0])), (0o700, 0o600));
 }
