@@ -9,7 +9,7 @@
 mod roots;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -38,7 +38,8 @@ pub(crate) struct Recorder {
 /// What is done before the end of a root returns.
 struct RootEnd {
     roots: Roots,
-    act: Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>,
+    /// Nothing of the program is in it, that a panic could leave half done.
+    act: AssertUnwindSafe<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for RootEnd {
@@ -140,13 +141,9 @@ impl Recorder {
     /// From now on `act` is run before the end of a root returns to the program.
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
     pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
-        let act = AssertUnwindSafe(act);
-        let act = move || {
-            let act = &act;
-            // What panics in it is none of the program's.
-            let _ = contained(|| (act.0)());
-        };
-        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: Box::new(act) });
+        // What panics in it is none of the program's.
+        let act = move || drop(contained(&act));
+        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: AssertUnwindSafe(Box::new(act)) });
     }
 
     /// A root has begun.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::python::environment;
 
 const READ_BACK: &str = include_str!("read_back.py");
-/// A first start makes the schema; on a busy machine that has taken 20 s.
+/// A first start makes the schema; on a machine that does ten things at once that has taken 150 s.
 const START_LIMIT: Duration = Duration::from_secs(300);
 /// Relative to the server's folder.
 const STORE: &str = "sqlite:///mlflow.db";
@@ -93,6 +93,11 @@ impl Server {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is ours, with its files at hand, and not one that somebody else runs.
+    pub fn is_ours(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// Its database, to be locked by a test.

@@ -42,7 +42,7 @@ impl Drop for Sealer {
 }
 
 impl Place {
-    #[expect(clippy::declare_interior_mutable_const, reason = "it is what each thread begins with")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "it is what each thread begins with")]
     const NOWHERE: Self =
         Self { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) };
 

@@ -25,6 +25,7 @@ fn any_record() -> impl Strategy<Value = SpanRecord> {
             ending: Ending::Cancelled,
             error: error.map(|message| ErrorFacts { kind: text.clone(), message }),
             inputs: Some(Json::of(&name)),
+            outputs: parent.map(|_| Json::of(&())),
             events: vec![Event { name: text.clone(), time_unix_ns: start, attributes: attributes.clone() }],
             run: Some(Box::new(RunFacts {
                 metrics: vec![RunMetric { key: text.clone(), value, time_unix_ns: start, step: -1 }],
