@@ -122,7 +122,9 @@ impl Collector {
         }
         self.sink.append(&self.backlog)?;
         self.stored += self.backlog.finished.len() as u64;
-        self.backlog = Batch::default();
+        self.assembly.reuse(&mut self.backlog.finished);
+        self.backlog.open.clear();
+        self.backlog.callsites.clear();
         Ok(())
     }
 
