@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -176,7 +175,9 @@ impl Bodies {
     /// Posts about so many spans, one request after the other on one connection. Returns spans a second.
     fn post(&mut self, server: &Server, spans: u64) -> io::Result<f64> {
         let mut bodies = Vec::new();
-        for request in self.requests.iter_mut().cycle().take(spans.div_ceil(512) as usize) {
+        for at in 0..spans.div_ceil(512) as usize {
+            let places = self.requests.len();
+            let request = &mut self.requests[at % places];
             self.sent += 1;
             under_new_ids(request, self.sent);
             bodies.push(request.encode_to_vec());

@@ -8,7 +8,7 @@
 //! | Bench | Question | Fails if |
 //! |---|---|---|
 //! | `compile` | What do 600 annotated functions add to `cargo check`? | more than 2.5 ms a function, or half of what `tracing::instrument(ret, err)` adds |
-//! | `cost` | What does a span cost the program, and what becomes of it? | more instructions or allocations than its limit, or a span neither delivered nor counted |
+//! | `cost` | What does a span cost the program, and what becomes of it? | more instructions, allocations, memory or client CPU than its limit, or a span neither delivered nor counted |
 //!
 //! Each bench is a folder here: `main.rs` reads as the flow of the run. Peers are dependencies of packages that have a manifest and a lock file of their
 //! own, in the folder, and never of the workspace. A bench says on standard error what it does, prints its tables on standard output, and

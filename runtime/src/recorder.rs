@@ -142,7 +142,7 @@ impl Recorder {
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
     pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
         // What panics in it is none of the program's.
-        let act = move || drop(contained(&act));
+        let act = move || _ = contained(&act);
         let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: AssertUnwindSafe(Box::new(act)) });
     }
 

@@ -15,6 +15,8 @@ use super::span::{ABANDONED, Begin, End, OpenSpan};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
+/// Records kept to be used again.
+const MOST_SPARE: usize = 4096;
 /// Sweeps after which an end without a begin is given up.
 const ORPHAN_SWEEPS: u64 = 100;
 
@@ -38,6 +40,8 @@ pub(crate) struct Assembly {
     orphaned: u64,
     crowded: u64,
     strays: Strays,
+    /// Records that were handed on before: the next ones are made of them, texts and all.
+    spare: Vec<SpanRecord>,
 }
 
 /// A span whose end has been read.
@@ -128,10 +132,10 @@ impl Assembly {
         let mut bytes = 0;
         while into.finished.len() < most_spans && bytes < most_bytes {
             let Some(Ended { span: id, .. }) = self.closing.pop_front() else { return false };
-            let Self { open, sites, strays, .. } = self;
+            let Self { open, sites, strays, spare, .. } = self;
             let closed = open.remove(id, |span| {
                 bytes += span.bytes();
-                let record = span.close(id, sites);
+                let record = span.close(id, sites, spare.pop());
                 if let (Some(record), Some(site)) = (&record, span.site(sites)) {
                     strays.look_at(record, site);
                 }
@@ -143,6 +147,12 @@ impl Assembly {
             into.finished.extend(record);
         }
         !self.closing.is_empty()
+    }
+
+    /// Takes back records that are kept elsewhere now.
+    pub(super) fn reuse(&mut self, records: &mut Vec<SpanRecord>) {
+        records.truncate(MOST_SPARE.saturating_sub(self.spare.len()));
+        self.spare.append(records);
     }
 
     /// Notes that arrive after their span was closed belong to nobody.
@@ -201,7 +211,7 @@ impl Assembly {
         let mut batch = Batch::default();
         for (id, span) in self.open.iter_mut() {
             let ended = span.end.is_some();
-            let record = if ended { span.close(id, &self.sites) } else { span.as_abandoned(id, &self.sites) };
+            let record = if ended { span.close(id, &self.sites, None) } else { span.as_abandoned(id, &self.sites) };
             batch.finished.extend(record);
         }
         let last_known = batch.finished.iter().map(|record| record.end_unix_ns).max().unwrap_or(0);

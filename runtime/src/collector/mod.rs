@@ -168,7 +168,11 @@ impl Collector {
         self.told = losses;
         self.stored += self.backlog.finished.len() as u64;
         self.fleeting.forget(&self.backlog);
-        self.backlog = Batch::default();
+        self.assembly.reuse(&mut self.backlog.finished);
+        self.backlog.open.clear();
+        self.backlog.callsites.clear();
+        self.backlog.losses = None;
+        self.backlog.remains = Remains::default();
         Ok(())
     }
 

@@ -37,7 +37,10 @@ impl Declared {
 }
 
 impl Site {
-    pub(super) fn source(&self) -> Source {
-        Source { function: self.function.clone(), file: self.file.clone(), line: self.line }
+    /// Writes where the function stands into a place that held another.
+    pub(super) fn source_into(&self, source: &mut Source) {
+        source.function.clone_from(&self.function);
+        source.file.clone_from(&self.file);
+        source.line = self.line;
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::chunk::NoteKind;
 use crate::id::{SpanId, TraceId};
 use crate::record::{
-    AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, RunFacts, RunMetric, RunRequest, SpanRecord, Usage,
-    WorkflowFacts,
+    AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, RunFacts, RunMetric, RunRequest, Source, SpanRecord,
+    Usage, WorkflowFacts,
 };
 use crate::tape;
 
@@ -17,6 +17,9 @@ use super::site::Site;
 pub(super) const ABANDONED: &str = "abandoned";
 /// Longest preview of delegated content, in characters.
 const CONTENT_CHARS: usize = 500;
+
+/// Room for attributes that a record keeps when it is used again.
+const MOST_SPARE_ATTRIBUTES: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begin {
@@ -94,8 +97,13 @@ impl OpenSpan {
     }
 
     /// The closed record; `None` if its start was never read.
-    pub(super) fn close(&self, id: SpanId, sites: &HashMap<u32, Site>) -> Option<SpanRecord> {
-        let mut draft = self.draft(id, sites)?;
+    pub(super) fn close(
+        &self,
+        id: SpanId,
+        sites: &HashMap<u32, Site>,
+        spare: Option<SpanRecord>,
+    ) -> Option<SpanRecord> {
+        let mut draft = self.draft(id, sites, spare)?;
         if let Some(end) = self.end {
             draft.record.end_unix_ns = end.end_unix_ns.max(draft.record.start_unix_ns);
             draft.record.ending = end.ending;
@@ -106,7 +114,7 @@ impl OpenSpan {
 
     /// The record as it stands if its process is gone.
     pub(super) fn as_abandoned(&self, id: SpanId, sites: &HashMap<u32, Site>) -> Option<SpanRecord> {
-        let mut draft = self.draft(id, sites)?;
+        let mut draft = self.draft(id, sites, None)?;
         let last_seen = self.notes.last_unix_ns();
         draft.record.end_unix_ns = draft.record.end_unix_ns.max(last_seen);
         draft.record.ending = Ending::Abandoned;
@@ -118,11 +126,11 @@ impl OpenSpan {
         sites.get(&self.begin?.site)
     }
 
-    fn draft<'s>(&self, id: SpanId, sites: &'s HashMap<u32, Site>) -> Option<Draft<'s>> {
+    fn draft<'s>(&self, id: SpanId, sites: &'s HashMap<u32, Site>, spare: Option<SpanRecord>) -> Option<Draft<'s>> {
         let site = self.site(sites);
         let record = match (&self.base, self.begin) {
             (Some(base), _) => (**base).clone(),
-            (None, Some(begin)) => begun(id, begin, site),
+            (None, Some(begin)) => begun(id, begin, site, spare),
             (None, None) => return None,
         };
         // What was written of it as it stood was said until then.
@@ -143,29 +151,37 @@ fn holds_for_trace(kind: NoteKind) -> bool {
     matches!(kind, Tag | Session | User | Experiment | OpenRun)
 }
 
-fn begun(id: SpanId, begin: Begin, site: Option<&Site>) -> SpanRecord {
-    SpanRecord {
-        trace_id: begin.trace,
-        span_id: id,
-        parent_id: begin.parent,
-        name: site.map_or_else(|| "unknown".into(), |site| site.name.clone()),
-        span_type: site.map_or_else(|| "UNKNOWN".into(), |site| site.span_type.clone()),
-        kind: site.map(|site| site.kind.clone()).unwrap_or_default(),
-        declared: site.and_then(|site| site.declared.as_ref()).map(|declared| declared.id.clone()),
-        source: site.map(|site| site.source()).unwrap_or_default(),
-        start_unix_ns: begin.start_unix_ns,
-        end_unix_ns: begin.start_unix_ns,
-        ending: Ending::Ok,
-        incomplete: false,
-        error: None,
-        inputs: None,
-        outputs: None,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        model: None,
-        workflow: None,
-        run: None,
+/// A record of which only the start is known, in the texts and lists of one that is needed no longer.
+fn begun(id: SpanId, begin: Begin, site: Option<&Site>, spare: Option<SpanRecord>) -> SpanRecord {
+    let mut record = spare.unwrap_or_else(|| SpanRecord::new(begin.trace, id));
+    record.trace_id = begin.trace;
+    record.span_id = id;
+    record.parent_id = begin.parent;
+    let (name, span_type, kind) =
+        site.map_or(("unknown", "UNKNOWN", ""), |site| (&*site.name, &*site.span_type, &*site.kind));
+    for (text, now) in [(&mut record.name, name), (&mut record.span_type, span_type), (&mut record.kind, kind)] {
+        text.clear();
+        text.push_str(now);
     }
+    record.declared = site.and_then(|site| site.declared.as_ref()).map(|declared| declared.id.clone());
+    match site {
+        Some(site) => site.source_into(&mut record.source),
+        None => record.source = Source::default(),
+    }
+    record.start_unix_ns = begin.start_unix_ns;
+    record.end_unix_ns = begin.start_unix_ns;
+    record.ending = Ending::Ok;
+    record.incomplete = false;
+    record.error = None;
+    record.inputs = None;
+    record.outputs = None;
+    record.attributes.clear();
+    record.attributes.shrink_to(MOST_SPARE_ATTRIBUTES);
+    record.events.clear();
+    record.model = None;
+    record.workflow = None;
+    record.run = None;
+    record
 }
 
 /// A record being put together from notes.
@@ -198,7 +214,7 @@ impl Draft<'_> {
                 let node = (self.record.kind == "node").then_some(self.record.name.as_str());
                 let read = tape::inputs(body, values, node);
                 // What was added to the inputs may have stood in a chunk that has been used again since.
-                let kept = self.record.inputs.take().filter(|_| self.resumed);
+                let kept = self.record.inputs.take().filter(|_| self.known_until.is_some());
                 self.record.inputs = match kept {
                     Some(kept) => Some(joined(read, &kept)),
                     None => read,
