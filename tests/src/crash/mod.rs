@@ -336,7 +336,8 @@ impl Round<'_> {
         if statistics.open_spans > 0 {
             complaints.push(format!("{} spans of the dead are still open", statistics.open_spans));
         }
-        let left = evidence::folders(&self.store());
+        // A folder that had not got its name yet is passed over for a minute: somebody may be making it.
+        let left = evidence::leases(&self.store());
         if !left.is_empty() {
             complaints.push(format!("folders of the dead are left: {left:?}"));
         }
