@@ -174,7 +174,7 @@ impl Chunks {
         for memory in taken.filter_map(Slot::memory).filter(|memory| !memory.is_mapped()) {
             let count = |entry: Entry<'_>| begun += u64::from(matches!(entry, Entry::Begin { .. }));
             // What is no entry is no span.
-            drop(each_entry(memory.published(HEADER_WORDS), &mut Vec::new(), count));
+            let _ = each_entry(memory.published(HEADER_WORDS), &mut Vec::new(), count);
         }
         begun
     }
