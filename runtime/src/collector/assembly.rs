@@ -24,8 +24,6 @@ pub(crate) struct Assembly {
     open: HashMap<SpanId, OpenSpan>,
     /// Spans whose end has been read, with the sweep that read it.
     ended: Vec<(SpanId, u64)>,
-    /// Whether these are in the order of their ends.
-    is_sorted: bool,
     sweep: u64,
     bytes: usize,
     orphaned: u64,
@@ -49,7 +47,6 @@ impl Assembly {
             Entry::End { span, end_unix_ns, ending, incomplete } => {
                 self.open.entry(span).or_default().end = Some(End { end_unix_ns, ending, incomplete });
                 self.ended.push((span, self.sweep));
-                self.is_sorted = false;
             }
             Entry::Note { span, kind, time_unix_ns, key, body } => {
                 let size = key.len() + body.len() + size_of::<Note>();
@@ -82,25 +79,21 @@ impl Assembly {
             // It was written as if it were abandoned then; whether it is shows now.
             record.error = record.error.filter(|_| record.ending != Ending::Abandoned);
             let span = self.open.entry(record.span_id).or_default();
-            span.base = Some(Box::new(record));
+            span.base = Some(record);
         }
     }
 
-    /// Closes spans whose end was read by an earlier sweep than the current one, at most so many. True if there are more.
-    pub(super) fn close(&mut self, into: &mut Batch, most: usize) -> bool {
+    /// Closes every span whose end was read by an earlier sweep than the current one.
+    pub(super) fn close(&mut self, into: &mut Batch) {
         let current = self.sweep;
-        let mut ended = std::mem::take(&mut self.ended);
-        if ended.len() > most && !self.is_sorted {
-            // Children end before their parents, and are offered before them.
-            ended.sort_by_cached_key(|(id, _)| self.open.get(id).and_then(|span| span.end).map(|end| end.end_unix_ns));
-            self.is_sorted = true;
-        }
-        let end = into.finished.len() + most;
-        let mut ended = ended.into_iter();
-        while into.finished.len() < end {
-            let Some((id, sweep)) = ended.next() else { break };
+        let ended = std::mem::take(&mut self.ended);
+        for (id, sweep) in ended {
+            if sweep == current {
+                self.ended.push((id, sweep));
+                continue;
+            }
             let known = self.open.get(&id).is_some_and(OpenSpan::is_known);
-            if sweep == current || !known && current - sweep < ORPHAN_SWEEPS {
+            if !known && current - sweep < ORPHAN_SWEEPS {
                 self.ended.push((id, sweep));
             } else if let Some(span) = self.open.remove(&id) {
                 self.bytes = self.bytes.saturating_sub(span.bytes());
@@ -115,13 +108,9 @@ impl Assembly {
                 }
             }
         }
-        let has_more = !ended.as_slice().is_empty();
-        self.ended.extend(ended);
-        if !has_more {
-            self.drop_late_notes();
-        }
+        self.drop_late_notes();
+        // Children end before their parents, and are offered before them.
         into.finished.sort_by_key(|record| record.end_unix_ns);
-        has_more
     }
 
     /// Notes that arrive after their span was closed belong to nobody.

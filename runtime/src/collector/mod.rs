@@ -106,22 +106,13 @@ impl Collector {
         // The second sweep starts after every end the first one read, and so closes those spans.
         self.sweep();
         self.sweep();
-        self.append_ended()?;
+        self.assembly.close(&mut self.backlog);
         if self.drain.has_settled() {
             self.assembly.write_open(&mut self.backlog);
         }
         self.append()?;
         self.drain.recycle();
         self.restock();
-        Ok(())
-    }
-
-    /// Closes what has ended, and appends it but for the last portion.
-    fn append_ended(&mut self) -> Result<(), Error> {
-        // Records are larger than what they are made of: a portion of them at a time.
-        while self.assembly.close(&mut self.backlog, AT_ONCE) {
-            self.append()?;
-        }
         Ok(())
     }
 
@@ -139,14 +130,30 @@ impl Collector {
     }
 
     fn append(&mut self) -> Result<(), Error> {
-        if self.backlog.is_empty() {
-            return Ok(());
+        while self.backlog.finished.len() > AT_ONCE {
+            self.check_time()?;
+            let rest = self.backlog.finished.split_off(AT_ONCE);
+            let some = Batch { finished: std::mem::replace(&mut self.backlog.finished, rest), ..Batch::default() };
+            if let Err(error) = self.give(&some) {
+                self.backlog.finished.splice(..0, some.finished);
+                return Err(error);
+            }
         }
-        self.check_time()?;
-        self.sink.append(&self.backlog)?;
-        self.stored += self.backlog.finished.len() as u64;
-        self.fleeting.forget(&self.backlog);
-        self.backlog = Batch::default();
+        if !self.backlog.is_empty() {
+            self.check_time()?;
+            let all = std::mem::take(&mut self.backlog);
+            if let Err(error) = self.give(&all) {
+                self.backlog = all;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.sink.append(batch)?;
+        self.stored += batch.finished.len() as u64;
+        self.fleeting.forget(batch);
         Ok(())
     }
 
@@ -193,8 +200,8 @@ impl Collector {
             // While the sink refused, nothing more was read.
             self.sweep();
             self.sweep();
+            self.assembly.close(&mut self.backlog);
         }
-        let kept = self.append_ended();
         let is_empty = self.assembly.is_empty();
         let has_files = self.source.as_ref().is_some_and(|source| source.remains());
         if has_files {
@@ -202,7 +209,7 @@ impl Collector {
         } else {
             self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
         }
-        if let Err(error) = kept.and_then(|()| self.append()) {
+        if let Err(error) = self.append() {
             let all = self.backlog.finished.len() as u64 + self.assembly.open() + self.assembly.ended();
             let gone = if has_files { self.fleeting.count() } else { all };
             return Err(Unkept { error, gone, in_files: all.saturating_sub(gone) });

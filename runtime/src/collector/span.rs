@@ -45,7 +45,7 @@ pub(super) struct OpenSpan {
     pub(super) begin: Option<Begin>,
     pub(super) end: Option<End>,
     /// The span as a dead process had written it, before the entries in `notes`.
-    pub(super) base: Option<Box<SpanRecord>>,
+    pub(super) base: Option<SpanRecord>,
     notes: Vec<Note>,
     /// The sweep that read its first note.
     pub(super) first_sweep: u64,
@@ -104,7 +104,7 @@ impl OpenSpan {
 
     fn draft(&self, id: SpanId, sites: &HashMap<u32, Arc<Site>>) -> Option<Draft> {
         let record = match (&self.base, self.begin) {
-            (Some(base), _) => SpanRecord::clone(base),
+            (Some(base), _) => base.clone(),
             (None, Some(begin)) => begun(id, begin, self.site(sites)),
             (None, None) => return None,
         };
