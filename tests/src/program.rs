@@ -15,7 +15,7 @@ use spanwright::{SpanId, TraceId};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine. Who is not done by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Names a span wherever it is.
 pub type SpanKey = (TraceId, SpanId);

@@ -249,7 +249,7 @@ fn a_real_server_killed_while_a_request_is_on_its_way_and_read_only_when_it_is_b
         place(server.uri()).with("MLFLOW_EXPERIMENT_NAME", &experiment).with("MLFLOW_HTTP_REQUEST_TIMEOUT", "60");
     let mut program = place.start();
     assert_eq!(program.tell("do 1 9"), "did 72");
-    assert_eq!(program.flush(60_000).count("delivered"), 10);
+    assert_eq!(program.flush(180_000).count("delivered"), 10);
     // The server has read the request, and waits for its database when it is killed.
     let lock = server.lock_database();
     assert_eq!(program.tell("do 4 249"), "did 223296");
@@ -266,7 +266,7 @@ fn a_real_server_killed_while_a_request_is_on_its_way_and_read_only_when_it_is_b
 
     server.stop();
     server.resume();
-    assert_delivered(&program.flush(60_000), 1_110);
+    assert_delivered(&program.flush(180_000), 1_110);
     assert_ended_well(&place, &["do 1 9", "do 4 249", WORK], &program.end());
     assert_eq!(read_back(&server, &experiment), (1_110, 1_110));
 }
@@ -277,12 +277,13 @@ fn an_account_that_may_only_read_is_told_what_it_needs() {
     let experiment = fresh("readable");
     let as_user = |name: &str, password: &str| {
         let place = place(server.uri()).with("MLFLOW_EXPERIMENT_NAME", &experiment);
+        let place = place.with("MLFLOW_HTTP_REQUEST_TIMEOUT", "60");
         place.with("MLFLOW_TRACKING_USERNAME", name).with("MLFLOW_TRACKING_PASSWORD", password)
     };
     // The administrator's program makes the experiment.
     let mut first: Program = as_user(mlflow::ADMIN.0, mlflow::ADMIN.1).start();
     assert_eq!(first.tell("do 1 9"), "did 72");
-    assert_eq!(first.flush(60_000).count("delivered"), 10);
+    assert_eq!(first.flush(180_000).count("delivered"), 10);
     drop(first);
     server.create_user("reader", "reader-password-1");
 
@@ -290,7 +291,7 @@ fn an_account_that_may_only_read_is_told_what_it_needs() {
     let mut program = place.start();
     assert_eq!(program.tell(WORK), DONE);
     program.wait_until_said("403");
-    assert_kept(&program.flush(2_000), SPANS);
+    assert_kept(&program.flush(20_000), SPANS);
     let said = program.said();
     let [line] = said.as_slice() else { panic!("one line, not {said:?}") };
     assert!(line.contains("permission to edit") && line.contains("kept in the store"), "{line}");
@@ -298,7 +299,7 @@ fn an_account_that_may_only_read_is_told_what_it_needs() {
     server.permit(&experiment, "reader", "EDIT");
     assert_ended_well(&place, &[WORK], &program.end());
     let mut next = place.start();
-    let flushed = next.flush(60_000);
+    let flushed = next.flush(180_000);
     assert_eq!((flushed.count("delivered"), flushed.count("pending")), (SPANS, 0), "{flushed:?}");
     drop(next);
     assert_eq!(read_back(&server, &experiment), (110, 110));
