@@ -163,7 +163,10 @@ fn close(collector: Collector, closing: Closing, diagnostics: &Diagnostics) {
                 "{gone} spans are not stored and go with the process, {in_files} stay in chunk files for the next one"
             ),
         };
-        diagnostics.say(format!("{what}: {error:#}"));
+        // One that collected nothing, as where two threads of a forked process began at once, leaves nothing to speak of.
+        if gone + in_files > 0 {
+            diagnostics.say(format!("{what}: {error:#}"));
+        }
         report.refused = Some(error);
         report.gone = gone;
     }
