@@ -42,10 +42,10 @@ pub struct SpanRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorFacts>,
     /// Captured inputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub inputs: Option<Json>,
     /// Captured output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub outputs: Option<Json>,
     /// Attributes in the order they were set; a later one replaces an earlier one of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -248,7 +248,7 @@ pub struct ModelFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ns: Option<u64>,
     /// Definitions of the tools the model was offered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub tools: Option<Json>,
 }
 
@@ -331,6 +331,11 @@ pub struct RunMetric {
     pub time_unix_ns: u64,
     /// Step.
     pub step: i64,
+}
+
+/// A value that stands there, `null` included: a call that returned nothing is not one whose output is not known.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(from).map(Some)
 }
 
 /// JSON has no number for NaN and the infinities: they are written as the text that parses as them.

@@ -8,7 +8,7 @@ use crate::id::SpanId;
 use crate::record::{Batch, Ending, SpanRecord};
 
 use super::site::Site;
-use super::span::{Begin, End, Note, OpenSpan};
+use super::span::{ABANDONED, Begin, End, Note, OpenSpan};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
@@ -77,7 +77,7 @@ impl Assembly {
         sites.iter().for_each(|(number, facts)| self.take_site(*number, facts.as_bytes()));
         for mut record in open {
             // It was written as if it were abandoned then; whether it is shows now.
-            record.error = record.error.filter(|_| record.ending != Ending::Abandoned);
+            record.error = record.error.filter(|error| error.kind != ABANDONED);
             let span = self.open.entry(record.span_id).or_default();
             span.base = Some(record);
         }

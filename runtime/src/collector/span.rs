@@ -13,6 +13,8 @@ use crate::tape;
 
 use super::site::Site;
 
+/// The kind of the error of a span whose process ended before it did.
+pub(super) const ABANDONED: &str = "abandoned";
 /// Longest preview of delegated content, in characters.
 const CONTENT_CHARS: usize = 500;
 
@@ -109,7 +111,9 @@ impl OpenSpan {
             (None, None) => return None,
         };
         let site = self.site(sites).cloned();
-        let mut draft = Draft { record, site, extra_inputs: Vec::new(), resumed: self.base.is_some() };
+        // What was written of it as it stood was said until then.
+        let known_until = self.base.as_ref().map(|base| base.end_unix_ns);
+        let mut draft = Draft { record, site, extra_inputs: Vec::new(), known_until };
         if let (None, Some(site)) = (&self.base, draft.site.clone()) {
             site.notes.iter().for_each(|(kind, key, body)| draft.apply_standing(*kind, key, body));
         }
@@ -140,8 +144,8 @@ struct Draft {
     record: SpanRecord,
     site: Option<Arc<Site>>,
     extra_inputs: Vec<(String, Json)>,
-    /// The record is one a dead process had written.
-    resumed: bool,
+    /// The time of the last note in a record that a dead process had written; `None` if there is no such record.
+    known_until: Option<u64>,
 }
 
 impl Draft {
@@ -154,6 +158,9 @@ impl Draft {
 
     fn apply(&mut self, note: &Note) {
         let (key, body) = (note.key.as_str(), note.body.as_slice());
+        if self.is_outdated(note) {
+            return;
+        }
         match note.kind {
             // Without the begin the names are not known; the record has the values already, with their names.
             NoteKind::Inputs if self.site.is_none() && self.record.inputs.is_some() => {}
@@ -170,7 +177,7 @@ impl Draft {
             NoteKind::DefaultAttribute => {}
             NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),
             NoteKind::Error => self.record.error = Some(ErrorFacts { kind: key.into(), message: tape::text(body) }),
-            NoteKind::Event => push(&mut self.record.events, event(note), self.resumed),
+            NoteKind::Event => push(&mut self.record.events, event(note), self.known_until.is_some()),
             NoteKind::Model => apply_model(self.record.model.get_or_insert_default(), key, body),
             NoteKind::Tag => replace(&mut self.workflow().tags, key, tape::text(body)),
             NoteKind::Session => self.workflow().session = Some(tape::text(body)),
@@ -186,10 +193,30 @@ impl Draft {
                 if let Some((value, step)) = metric(body) {
                     let time_unix_ns = note.time_unix_ns;
                     let metric = RunMetric { key: key.into(), value, time_unix_ns, step };
-                    let resumed = self.resumed;
+                    let resumed = self.known_until.is_some();
                     push(&mut self.run().metrics, metric, resumed);
                 }
             }
+        }
+    }
+
+    /// Whether the record of a dead process says the same already, or what was said later: that may stand in a chunk that is gone.
+    fn is_outdated(&self, note: &Note) -> bool {
+        fn has<T>(pairs: &[(String, T)], key: &str) -> bool {
+            pairs.iter().any(|(known, _)| known == key)
+        }
+        if !note.kind.has_time() || self.known_until.is_none_or(|until| until < note.time_unix_ns) {
+            return false;
+        }
+        let (workflow, run) = (self.record.workflow.as_deref(), self.record.run.as_deref());
+        match note.kind {
+            NoteKind::Attribute => has(&self.record.attributes, &note.key),
+            NoteKind::Tag => workflow.is_some_and(|workflow| has(&workflow.tags, &note.key)),
+            NoteKind::RunParam => run.is_some_and(|run| has(&run.params, &note.key)),
+            NoteKind::RunTag => run.is_some_and(|run| has(&run.tags, &note.key)),
+            NoteKind::Error => self.record.error.is_some(),
+            // Of events and metrics each counts; those that are met again are known by what they say.
+            _ => false,
         }
     }
 
@@ -218,9 +245,10 @@ impl Draft {
                 let message = "dropped before it was done".into();
                 self.record.error = Some(ErrorFacts { kind: "cancelled".into(), message });
             }
-            Ending::Abandoned => {
+            // An error that it had told of is why it would have ended.
+            Ending::Abandoned if self.record.error.is_none() => {
                 let message = "its process ended before it did".into();
-                self.record.error = Some(ErrorFacts { kind: "abandoned".into(), message });
+                self.record.error = Some(ErrorFacts { kind: ABANDONED.into(), message });
             }
             _ => {}
         }

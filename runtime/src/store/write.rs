@@ -307,7 +307,8 @@ impl Traces<'_> {
     fn update(self) -> rusqlite::Result<()> {
         let mut count = self.transaction.prepare_cached(
             "UPDATE traces SET start_unix_ns = min(start_unix_ns, ?2), end_unix_ns = max(end_unix_ns, ?3),
-                 spans = spans + ?4, errors = errors + ?5, tokens = tokens + ?6, bytes = bytes + ?7,
+                 spans = spans + ?4, errors = errors + ?5, bytes = bytes + ?7,
+                 tokens = CASE WHEN tokens < 9223372036854775807 - ?6 THEN tokens + ?6 ELSE 9223372036854775807 END,
                  undelivered = undelivered + ?4
              WHERE number = ?1",
         )?;

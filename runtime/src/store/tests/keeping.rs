@@ -25,6 +25,7 @@ fn any_record() -> impl Strategy<Value = SpanRecord> {
             ending: Ending::Cancelled,
             error: error.map(|message| ErrorFacts { kind: text.clone(), message }),
             inputs: Some(Json::of(&name)),
+            outputs: parent.map(|_| Json::of(&())),
             events: vec![Event { name: text.clone(), time_unix_ns: start, attributes: attributes.clone() }],
             run: Some(Box::new(RunFacts {
                 metrics: vec![RunMetric { key: text.clone(), value, time_unix_ns: start, step: -1 }],
@@ -44,6 +45,18 @@ proptest! {
         // Compared as text: NaN equals nothing, itself included.
         prop_assert_eq!(format!("{:?}", store.spans(record.trace_id).expect("spans")), format!("{:?}", [record]));
     }
+}
+
+#[test]
+fn tokens_beyond_all_measure_leave_the_list_of_traces_readable() {
+    let store = memory();
+    for n in 0..2 {
+        let usage = Some(Usage { input: u64::MAX, output: 5, ..Usage::default() });
+        let call = SpanRecord { model: Some(ModelFacts { usage, ..ModelFacts::default() }), ..span(1, n) };
+        store.append(&finished([call]), ME, None).expect("append");
+    }
+    // Where SQLite's own sum would overflow, it becomes a floating-point number.
+    assert_eq!(store.last_trace().expect("the list is read").expect("a trace").tokens, i64::MAX as u64);
 }
 
 #[test]
