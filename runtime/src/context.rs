@@ -133,17 +133,9 @@ impl Context {
     /// The context a [W3C `traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header) names: spans started in it
     /// continue the caller's trace, whatever its sampled flag says. `None` if the text is not a valid one, or nothing is installed.
     pub fn from_traceparent(text: &str) -> Option<Self> {
-        let mut parts = text.trim().split('-');
-        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let hex = |part: &str| part.len() == 2 && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        // A later version may append fields; version 00 has exactly four.
-        if !hex(version) || !hex(flags) || version == "ff" || (version == "00" && parts.next().is_some()) {
-            return None;
-        }
-        let (trace, span): (TraceId, SpanId) = (trace.parse().ok()?, span.parse().ok()?);
+        let (trace, span) = read_traceparent(text)?;
         let recorder = current().recorder.or_else(recorder::installed)?;
-        (trace.is_valid() && span.is_valid())
-            .then_some(Self { current: Current { recorder: Some(recorder), trace, span }, session: session() })
+        Some(Self { current: Current { recorder: Some(recorder), trace, span }, session: session() })
     }
 
     /// The trace this context is in; `None` outside of any, and in one that is not sampled.
@@ -176,6 +168,22 @@ impl Context {
     pub fn wrap<R>(self, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
         move || self.run(work)
     }
+}
+
+/// The trace and the span a `traceparent` names; `None` if it is not a valid one.
+pub(crate) fn read_traceparent(text: &str) -> Option<(TraceId, SpanId)> {
+    let mut parts = text.trim().split('-');
+    let mut hex = |digits: usize| {
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        parts.next().filter(|part| part.len() == digits && part.bytes().all(is_digit))
+    };
+    let (version, trace, span, _flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
+    // A later version may append fields; version 00 has exactly four.
+    if version == "ff" || (version == "00" && parts.next().is_some()) {
+        return None;
+    }
+    let (trace, span): (TraceId, SpanId) = (trace.parse().ok()?, span.parse().ok()?);
+    (trace.is_valid() && span.is_valid()).then_some((trace, span))
 }
 
 impl fmt::Debug for Context {

@@ -149,6 +149,28 @@ fn payload(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy
     write(out, value, limit, next, policy);
 }
 
+/// Writes a text as [`text`] does; a marker in its place if its name falls under a rule.
+pub(crate) fn named_text(out: &mut Vec<u8>, name: &str, text: &str, max_chars: usize, policy: &Policy) {
+    match policy.rules.rule_for(name) {
+        Some(rule) => tape::put_text(out, tag::REDACTED, rule),
+        None => self::text(out, text, max_chars, policy),
+    }
+}
+
+/// Writes what `value` displays as [`display`] does; a marker in its place if its name falls under a rule.
+pub(crate) fn named_display(
+    out: &mut Vec<u8>,
+    name: &str,
+    value: &dyn fmt::Display,
+    max_bytes: usize,
+    policy: &Policy,
+) {
+    match policy.rules.rule_for(name) {
+        Some(rule) => tape::put_text(out, tag::REDACTED, rule),
+        None => display(out, value, max_bytes, policy),
+    }
+}
+
 /// Writes the first `max_chars` characters of a text; a cut one ends with `…` in place of the last of them.
 pub(crate) fn text(out: &mut Vec<u8>, text: &str, max_chars: usize, policy: &Policy) {
     let _ = policy;

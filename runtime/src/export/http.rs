@@ -1,7 +1,8 @@
 //! One HTTP connection to one server: TLS, credentials, time limits, and what a failure means for the sender.
 //!
 //! In: method, path, headers, body. Out: the reply of a 2xx, else a [`Failure`] that says whether sending again can help.
-//! No redirect is followed, so credentials go to the configured host only. No MLflow name is known here beyond the shapes of its error bodies.
+//! Credentials go to the configured host only: no redirect is followed, and without TLS they pass no proxy of the environment.
+//! No MLflow name is known here beyond the shapes of its error bodies.
 
 use std::error::Error as _;
 use std::fmt;
@@ -12,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_A
 use reqwest::{Method, StatusCode};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -25,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const REPLY_BYTES: usize = 64 << 20;
 /// Of an error body, as much as is read and as much as is shown: it may hold SQL and its parameters.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
-const SHOWN_CHARS: usize = 240;
+pub(super) const SHOWN_CHARS: usize = 240;
 
 /// What is needed to speak to one server.
 #[derive(Clone, Default)]
@@ -182,7 +183,7 @@ impl Http {
             .pool_max_idle_per_host(1)
             .connect_timeout(CONNECT)
             .timeout(endpoint.request_timeout);
-        if is_loopback(&endpoint.base) {
+        if is_loopback(&endpoint.base) || (endpoint.login.is_some() && !endpoint.base.starts_with("https://")) {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| unusable("prepare the HTTP client", chain(error)))?;
@@ -251,13 +252,15 @@ impl Http {
     }
 
     /// Makes a text fit to be shown: one line, short, without what we log in with, should a server echo it.
-    fn scrub(&self, mut text: String) -> String {
+    pub(super) fn scrub(&self, mut text: String) -> String {
         if let Some(login) = &self.endpoint.login {
             for secret in login.secrets().iter().filter(|secret| !secret.is_empty()) {
                 text = text.replace(secret.as_str(), "***");
             }
         }
-        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A terminal obeys control characters.
+        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let one_line = words.collect::<Vec<_>>().join(" ");
         match one_line.char_indices().nth(SHOWN_CHARS) {
             Some((cut, _)) => format!("{}…", &one_line[..cut]),
             None => one_line,
@@ -320,7 +323,7 @@ fn chain(error: reqwest::Error) -> String {
 }
 
 /// The code and message of an error body, which comes as MLflow JSON, FastAPI JSON, plain text or HTML.
-fn explain(body: &[u8]) -> (Option<String>, String) {
+pub(super) fn explain(body: &[u8]) -> (Option<String>, String) {
     let text = String::from_utf8_lossy(body);
     if let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) {
         let code = json["error_code"].as_str().map(str::to_owned);
@@ -348,7 +351,7 @@ fn explain(body: &[u8]) -> (Option<String>, String) {
 
 impl Tls {
     /// The whole TLS setup as one value, so that no process-wide provider is installed in somebody's program.
-    fn client_config(&self, needed: bool) -> Result<ClientConfig, Error> {
+    pub(super) fn client_config(&self, needed: bool) -> Result<ClientConfig, Error> {
         let unusable =
             |what: &'static str| move |cause: &dyn fmt::Display| Error::because(Kind::Config, what, cause.to_string());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -363,11 +366,12 @@ impl Tls {
         let Some(pem) = self.client.as_deref().filter(|_| needed) else {
             return Ok(builder.with_no_client_auth());
         };
-        let chain = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unusable("read the client certificate (MLFLOW_TRACKING_CLIENT_CERT_PATH)")(&error))?;
-        let key = PrivateKeyDer::from_pem_slice(pem)
-            .map_err(|error| unusable("read the client's private key (MLFLOW_TRACKING_CLIENT_CERT_PATH)")(&error))?;
+        let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|error| {
+            unusable("read the client certificate (MLFLOW_TRACKING_CLIENT_CERT_PATH)")(&what_is_wrong(&error))
+        })?;
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+            unusable("read the client's private key (MLFLOW_TRACKING_CLIENT_CERT_PATH)")(&what_is_wrong(&error))
+        })?;
         builder.with_client_auth_cert(chain, key).map_err(|error| unusable("use the client certificate")(&error))
     }
 
@@ -382,10 +386,21 @@ impl Tls {
             Error::because(Kind::Config, "read the certificates in MLFLOW_TRACKING_SERVER_CERT_PATH", cause)
         };
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+            let certificate = certificate.map_err(|error| unusable(what_is_wrong(&error).to_owned()))?;
             store.add(certificate).map_err(|error| unusable(error.to_string()))?;
         }
         if store.is_empty() { Err(unusable("there is none in the file".to_owned())) } else { Ok(store) }
+    }
+}
+
+/// What is wrong with a PEM file. Its own error shows the line, in which a key may stand.
+fn what_is_wrong(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section of it has no end",
+        pem::Error::IllegalSectionStart { .. } => "a line that begins a section does not end with `-----`",
+        pem::Error::Base64Decode(_) => "what stands in a section of it is not base64",
+        pem::Error::NoItemsFound => "there is none in the file",
+        _ => "it is not PEM",
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Facts<'s> {
 impl Facts<'_> {
     fn text(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
         if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
-            self.span.note_with(kind, key, |out| capture::text(out, &text, MAX_TEXT_CHARS, recorder.policy()));
+            let policy = recorder.policy();
+            self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
         }
     }
 

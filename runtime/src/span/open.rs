@@ -80,7 +80,7 @@ impl OpenSpan {
     }
 
     fn write_text(self, kind: NoteKind, key: &str, value: &dyn std::fmt::Display) {
-        self.write(kind, key, |out, policy| capture::display(out, value, MAX_TEXT_CHARS, policy));
+        self.write(kind, key, |out, policy| capture::named_display(out, key, value, MAX_TEXT_CHARS, policy));
     }
 
     pub(super) fn write(self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Vec<u8>, &capture::Policy)) {

@@ -1,7 +1,7 @@
 //! The folder a store lives in: where it is, who may read it, what it stands on.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub(super) fn prepare(folder: &Path) -> io::Result<()> {
     if made || folder.file_name().is_some_and(|name| name == NAME) {
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
-            fs::write(ignore, "*\n")?;
+            open_private(&ignore)?.write_all(b"*\n")?;
         }
     }
     Ok(())
