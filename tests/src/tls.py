@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 folder = pathlib.Path(sys.argv[1])
-wants_client = sys.argv[2] == "client"
+kind = sys.argv[2]
 now = datetime.datetime.now(datetime.timezone.utc)
 
 
-def certificate(name, issuer=None):
+def certificate(name, issuer=None, days=1, address="127.0.0.1"):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     builder = (
@@ -25,11 +25,11 @@ def certificate(name, issuer=None):
         .issuer_name(issuer[0].subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
         )
     )
     made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
@@ -43,7 +43,12 @@ def certificate(name, issuer=None):
 
 
 authority = certificate("authority")
-certificate("server", authority)
+if kind == "elsewhere":
+    certificate("server", authority, address="127.0.0.2")
+elif kind == "expired":
+    certificate("server", authority, days=-1)
+else:
+    certificate("server", authority)
 certificate("client", authority)
 
 
@@ -62,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(folder / "server.pem")
-if wants_client:
+if kind == "client":
     context.load_verify_locations(folder / "authority.pem")
     context.verify_mode = ssl.CERT_REQUIRED
 server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -23,10 +23,24 @@ impl TlsServer {
     ///
     /// If Python or its `cryptography` package is missing.
     pub fn start(demands_client_certificate: bool) -> Self {
+        Self::of_kind(if demands_client_certificate { "client" } else { "anybody" })
+    }
+
+    /// Starts one whose certificate is for another name.
+    pub fn start_elsewhere() -> Self {
+        Self::of_kind("elsewhere")
+    }
+
+    /// Starts one whose certificate held until yesterday.
+    pub fn start_expired() -> Self {
+        Self::of_kind("expired")
+    }
+
+    fn of_kind(kind: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(environment().join("bin/python"));
         command.args(["-c", include_str!("tls.py")]).arg(folder.path());
-        command.arg(if demands_client_certificate { "client" } else { "anybody" });
+        command.arg(kind);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python can be started");
         let mut port = String::new();
         let read = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut port);

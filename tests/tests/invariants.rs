@@ -152,7 +152,7 @@ fn the_path_of_a_call_does_not_lock_or_wait() {
 #[test]
 fn no_source_file_is_longer_than_a_reader_bears() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in ["runtime/src", "macros", "contract", "cli", "tests", "ui-tests", "examples", "benches"] {
+    for folder in ["runtime/src", "macros", "contract", "cli", "tests", "ui-tests", "examples", "benches", "fuzz/src"] {
         let mut folders = vec![root.join(folder)];
         while let Some(folder) = folders.pop() {
             for path in fs::read_dir(folder).expect("a folder of the workspace").flatten().map(|entry| entry.path()) {

@@ -43,3 +43,15 @@ fn a_certificate_that_cannot_be_used_is_named() {
         probe(&server, |overrides| overrides.client_cert = Some(server.authority())).expect_err("no key in it");
     assert!(keyless.is_config() && keyless.to_string().contains("MLFLOW_TRACKING_CLIENT_CERT_PATH"), "{keyless:#}");
 }
+
+#[test]
+fn a_certificate_for_another_name_or_another_time_is_refused_though_its_authority_is_trusted() {
+    for (server, cause) in [(TlsServer::start_elsewhere(), "name"), (TlsServer::start_expired(), "expired")] {
+        let trusting = |overrides: &mut Overrides| overrides.server_cert = Some(server.authority());
+        let error = probe(&server, trusting).expect_err(cause);
+        let said = format!("{error:#}").to_lowercase();
+        assert!(error.is_unreachable() && said.contains("certificate") && said.contains(cause), "{cause}: {said}");
+        // It does answer: what stands in between is who it is.
+        assert!(probe(&server, |overrides| overrides.insecure_tls = Some(true)).is_ok());
+    }
+}

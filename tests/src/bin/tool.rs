@@ -1,0 +1,7 @@
+//! `spanwright …`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    spanwright_cli::run(std::env::args_os())
+}
