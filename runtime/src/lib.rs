@@ -45,6 +45,9 @@ mod error;
 #[cfg(feature = "mlflow")]
 pub mod export;
 mod future;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 #[cfg(feature = "store")]
 mod nearest;

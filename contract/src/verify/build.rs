@@ -142,16 +142,8 @@ fn read(records: &Path) -> Result<Vec<Registered>, Error> {
     let mut registered = Vec::new();
     for entry in fs::read_dir(records).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        for line in fs::read_to_string(&path).map_err(unreadable)?.lines() {
-            let record = serde_json::from_str(line).map_err(|error| {
-                let advice = "build with the version of spanwright that this program has";
-                Error::because(
-                    format!("what the build registered in {} is not understood: {advice}", path.display()),
-                    error,
-                )
-            })?;
-            registered.push(record);
-        }
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        registered.append(&mut Registered::parse(&text, &path.display().to_string())?);
     }
     Ok(registered)
 }

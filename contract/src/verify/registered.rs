@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::Error;
 use crate::catalog::{Attribute, Captured, Function, Place, Span};
 
 /// One expansion of an attribute or of a declared span, as a compiler process registered it.
@@ -72,6 +73,23 @@ pub enum Facts {
         /// Keys and types of its attributes.
         attributes: Vec<(String, String)>,
     },
+}
+
+impl Registered {
+    /// The records in `text`, one a line; `file` is its name for messages.
+    ///
+    /// # Errors
+    ///
+    /// If a line is none.
+    pub fn parse(text: &str, file: &str) -> Result<Vec<Self>, Error> {
+        let read = |line| {
+            serde_json::from_str(line).map_err(|error| {
+                let advice = "build with the version of spanwright that this program has";
+                Error::because(format!("what the build registered in {file} is not understood: {advice}"), error)
+            })
+        };
+        text.lines().map(read).collect()
+    }
 }
 
 impl Facts {

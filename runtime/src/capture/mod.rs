@@ -9,6 +9,8 @@
 
 mod arg;
 mod compound;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod raw;
 mod rules;
 mod scan;

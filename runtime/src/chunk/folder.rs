@@ -176,7 +176,11 @@ impl Abandoned {
 }
 
 fn read_chunk(path: &Path, take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
-    let bytes = fs::read(path).ok()?;
+    read_bytes(&fs::read(path).ok()?, take)
+}
+
+/// Hands every entry that the bytes of a chunk file publish to `take`; `None` if they could not be read to their end.
+pub(super) fn read_bytes(bytes: &[u8], take: &mut impl FnMut(Entry<'_>)) -> Option<()> {
     let words: Vec<_> = bytes.as_chunks::<8>().0.iter().map(|word| AtomicU64::new(u64::from_ne_bytes(*word))).collect();
     let word = |at: usize| words.get(at).map(|word| word.load(super::sync::Ordering::Relaxed));
     // A file whose process died while making it is all zeros: nothing was published in it.

@@ -21,12 +21,16 @@ struct Place {
 /// All words of a chunk that a thread holds; in an array, so that their number need not be asked.
 type Words = [AtomicU64; SMALL_WORDS];
 
+#[cfg(not(loom))]
 thread_local! {
-    static PLACE: Place = const {
-        Place { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) }
-    };
+    static PLACE: Place = const { Place::NOWHERE };
     /// Touched by a thread that takes a chunk, so that it is sealed when the thread ends.
     static SEALER: Sealer = const { Sealer };
+}
+#[cfg(loom)]
+loom::thread_local! {
+    static PLACE: Place = Place::NOWHERE;
+    static SEALER: Sealer = Sealer;
 }
 
 struct Sealer;
@@ -38,6 +42,10 @@ impl Drop for Sealer {
 }
 
 impl Place {
+    #[allow(clippy::declare_interior_mutable_const, reason = "it is what each thread begins with")]
+    const NOWHERE: Self =
+        Self { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) };
+
     /// The next `length` words of the chunk at hand; `None` if it is another recorder's, full, or not there.
     #[inline]
     fn room(&self, chunks: &'static Chunks, length: usize) -> Option<Room> {

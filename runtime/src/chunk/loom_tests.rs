@@ -1,10 +1,23 @@
-//! The hand-over under loom: every interleaving of a writer, the collector, and a second writer that takes over the chunk.
+//! The hand-over under loom: the interleavings of threads that trace, threads that end, and the collector, as the code has them.
 
+use std::sync::Mutex;
+
+use loom::model::Builder;
 use loom::thread;
 
 use super::memory::{HEADER_WORDS, Memory};
 use super::sync::Ordering;
 use super::table::{Phase, Table, Urgency};
+use super::{Chunks, Drain, Entry, Losses, NoteKind, SMALL_WORDS, Source};
+use crate::id::{SpanId, TraceId};
+use crate::record::Ending;
+
+/// Tries what `model` does in every order of at most so many switches of threads that are not forced.
+fn explore(switches: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(switches);
+    builder.check(model);
+}
 
 /// One table of one tiny slot, filled ahead of need.
 fn table() -> &'static Table {
@@ -77,5 +90,186 @@ fn two_writers_never_hold_the_same_chunk() {
         let other = thread::spawn(move || table.take(Urgency::Closing).is_some());
         let mine = table.take(Urgency::Closing).is_some();
         assert!(mine ^ other.join().expect("it ends"));
+    });
+}
+
+/// Chunks that come from the heap ahead of need, and where they went.
+#[derive(Default)]
+struct Heap {
+    made: Mutex<usize>,
+}
+
+impl Source for Heap {
+    fn make(&self, words: usize) -> Option<Memory> {
+        *self.made.lock().expect("no panic") += 1;
+        Some(Memory::heap(words))
+    }
+
+    fn remove(&self) {}
+}
+
+/// A collector without a thread: what it has read, by span.
+struct Reader {
+    drain: Drain,
+    /// Begun, ended, notes; of spans 1 to 3.
+    seen: [[u32; 3]; 3],
+    /// Bodies of notes, in the order they were read.
+    bodies: Vec<Vec<u8>>,
+}
+
+impl Reader {
+    fn new(chunks: &'static Chunks) -> Self {
+        Self { drain: Drain::new(chunks), seen: [[0; 3]; 3], bodies: Vec::new() }
+    }
+
+    /// What the collector does between two pauses.
+    fn cycle(&mut self) {
+        for _ in 0..2 {
+            let (seen, bodies) = (&mut self.seen, &mut self.bodies);
+            let malformed = self.drain.sweep(|entry| match entry {
+                Entry::Begin { span, parent, start_unix_ns, .. } => {
+                    // Words of one entry are those of one writer.
+                    assert_eq!((parent.map(SpanId::to_u64), start_unix_ns), (Some(7), span.to_u64()));
+                    seen[span.to_u64() as usize - 1][0] += 1;
+                }
+                Entry::End { span, end_unix_ns, .. } => {
+                    assert_eq!(end_unix_ns, span.to_u64());
+                    seen[span.to_u64() as usize - 1][1] += 1;
+                }
+                Entry::Note { span, body, .. } => {
+                    seen[span.to_u64() as usize - 1][2] += 1;
+                    bodies.push(body.to_vec());
+                }
+                Entry::Site { .. } => panic!("nobody announced a callsite"),
+            });
+            assert_eq!(malformed, 0);
+        }
+        self.drain.recycle();
+    }
+
+    /// Cycles until all chunks are back.
+    fn settle(&mut self) {
+        (0..3).for_each(|_| self.cycle());
+        assert!(!self.drain.has_settled());
+    }
+}
+
+fn chunks(small: usize, medium: usize) -> &'static Chunks {
+    Box::leak(Box::new(Chunks::with_each(small, medium, 0)))
+}
+
+fn begin(chunks: &'static Chunks, number: u64) -> bool {
+    let (span, parent) = (SpanId::from_u64(number), SpanId::from_u64(7));
+    chunks.begin(1, span, Some(parent), TraceId::from_halves(1, number), number)
+}
+
+fn end(chunks: &'static Chunks, number: u64) {
+    chunks.end(SpanId::from_u64(number), number, Ending::Ok, false);
+}
+
+#[test]
+fn an_end_that_comes_late_from_another_thread_meets_a_chunk_being_recycled() {
+    explore(3, || {
+        let chunks = chunks(2, 0);
+        let mut reader = Reader::new(chunks);
+        // The begin is in a chunk that its thread has sealed; the end is written while that chunk is read and recycled.
+        assert!(begin(chunks, 1));
+        Chunks::release_thread();
+        let late = thread::spawn(move || end(chunks, 1));
+        reader.cycle();
+        reader.cycle();
+        late.join().expect("it ends");
+        reader.settle();
+        assert_eq!((reader.seen[0], chunks.losses()), ([1, 1, 0], Losses::default()));
+    });
+}
+
+#[test]
+fn two_threads_trace_and_end_while_their_chunks_are_drained() {
+    explore(2, || {
+        let chunks = chunks(2, 0);
+        let mut reader = Reader::new(chunks);
+        let [one, two] = [1, 2].map(|number| {
+            thread::spawn(move || {
+                assert!(begin(chunks, number));
+                end(chunks, number);
+                // Nothing is released: the thread's end seals its chunk.
+            })
+        });
+        reader.cycle();
+        one.join().and_then(|()| two.join()).expect("they end");
+        reader.settle();
+        assert_eq!((reader.seen, chunks.losses()), ([[1, 1, 0], [1, 1, 0], [0; 3]], Losses::default()));
+        assert!(chunks.slots().all(|slot| slot.phase() == Phase::Idle), "the chunks of both are back");
+    });
+}
+
+#[test]
+fn a_thread_that_finds_no_chunk_counts_its_span_and_the_next_one_finds_it_free() {
+    explore(2, || {
+        let chunks = chunks(1, 0);
+        let mut reader = Reader::new(chunks);
+        assert!(begin(chunks, 1));
+        end(chunks, 1);
+        Chunks::release_thread();
+        let other = thread::spawn(move || begin(chunks, 2).then(|| end(chunks, 2)).is_some());
+        reader.cycle();
+        reader.cycle();
+        let took = u32::from(other.join().expect("it ends"));
+        reader.settle();
+        assert_eq!(reader.seen, [[1, 1, 0], [took, took, 0], [0; 3]]);
+        assert_eq!(chunks.losses(), Losses { spans: u64::from(1 - took), ..Losses::default() });
+    });
+}
+
+#[test]
+fn a_chunk_that_is_stocked_while_threads_look_for_one_is_taken_once() {
+    explore(3, || {
+        let (chunks, heap) = (chunks(2, 0), Heap::default());
+        let mut reader = Reader::new(chunks);
+        let [one, two] = [1, 2].map(|number| {
+            thread::spawn(move || {
+                if begin(chunks, number) {
+                    end(chunks, number);
+                }
+            })
+        });
+        chunks.stock(1, &heap);
+        one.join().and_then(|()| two.join()).expect("they end");
+        reader.settle();
+        let dropped = chunks.losses();
+        let seen: u32 = reader.seen.iter().map(|[begun, ..]| begun).sum();
+        assert_eq!(u64::from(seen) + dropped.spans, 2, "each is read once or counted");
+        assert!(reader.seen.iter().all(|[begun, ended, _]| begun == ended && *begun < 2));
+        // Memory is made once a slot, by whoever came first.
+        let made = *heap.made.lock().expect("no panic") as u64 + chunks.heap_chunks();
+        let held = chunks.slots().filter(|slot| slot.memory().is_some()).count() as u64;
+        assert_eq!(made, held);
+    });
+}
+
+#[test]
+fn a_long_note_has_a_chunk_of_its_own_that_comes_back() {
+    explore(2, || {
+        let chunks = chunks(1, 1);
+        let mut reader = Reader::new(chunks);
+        // Longer than a small chunk, shorter than a long one.
+        let body = [0xab; (SMALL_WORDS - HEADER_WORDS) * 8];
+        let note = move |number: u64| {
+            chunks.note(SpanId::from_u64(number), NoteKind::Attribute, number, b"k", &body);
+        };
+        let writer = thread::spawn(move || {
+            note(1);
+            note(2);
+        });
+        reader.cycle();
+        writer.join().expect("it ends");
+        reader.settle();
+        let lost = chunks.losses().notes;
+        assert_eq!(reader.bodies.len() as u64 + lost, 2, "each is read once or counted");
+        assert!(lost <= 1 && reader.bodies.iter().all(|read| read[..] == body));
+        note(3);
+        reader.settle();
+        assert_eq!(reader.seen[2], [0, 0, 1], "its chunk is free again");
     });
 }

@@ -15,6 +15,8 @@
 mod entry;
 #[cfg(feature = "store")]
 pub(crate) mod folder;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod local;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -35,8 +37,9 @@ pub(crate) use table::Urgency;
 use memory::{HEADER_WORDS, Memory};
 use table::{Phase, Slot, Table};
 
-const SMALL_WORDS: usize = 32 * 1024 / 8;
-const MEDIUM_WORDS: usize = 256 * 1024 / 8;
+/// The model of the hand-over tries every order of accesses: there, a chunk has room for three short entries.
+const SMALL_WORDS: usize = if cfg!(loom) { HEADER_WORDS + 14 } else { 32 * 1024 / 8 };
+const MEDIUM_WORDS: usize = if cfg!(loom) { HEADER_WORDS + 24 } else { 256 * 1024 / 8 };
 const LARGE_WORDS: usize = 8 * 1024 * 1024 / 8;
 
 /// Longest body of a note, in bytes.
@@ -83,9 +86,13 @@ impl Chunks {
 
     /// Chunks within a budget of so many small and large ones; of the size between, eight for each large one.
     pub(crate) fn with_slots(small: usize, large: usize) -> Self {
+        Self::with_each(small, 8 * large, large)
+    }
+
+    fn with_each(small: usize, medium: usize, large: usize) -> Self {
         Self {
             small: Table::new(small, SMALL_WORDS),
-            long: [Table::new(8 * large, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
+            long: [Table::new(medium, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
             counts: Counts::default(),
             collector: OnceLock::new(),
         }

@@ -15,6 +15,10 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
+#[cfg(all(test, not(loom)))]
+mod program_tests;
 mod site;
 mod span;
 mod stray;

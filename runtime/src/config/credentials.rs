@@ -77,7 +77,12 @@ pub(super) fn credentials(layers: &mut Layers<'_>, carried: Option<Setting<Crede
 fn kept_by_mlflow(layers: &Layers<'_>) -> (Option<String>, Option<String>, PathBuf) {
     let Some(home) = layers.env("HOME").or_else(|| layers.env("USERPROFILE")) else { return Default::default() };
     let path = Path::new(&home).join(".mlflow").join("credentials");
-    let content = std::fs::read_to_string(&path).unwrap_or_default();
+    let (user, password) = read_ini(&std::fs::read_to_string(&path).unwrap_or_default());
+    (user, password, path)
+}
+
+/// User and password in the section `[mlflow]`.
+pub(super) fn read_ini(content: &str) -> (Option<String>, Option<String>) {
     let mut lines = content.lines().map(str::trim).skip_while(|line| *line != "[mlflow]").skip(1);
     let (mut user, mut password) = (None, None);
     for line in lines.by_ref().take_while(|line| !line.starts_with('[')) {
@@ -90,5 +95,5 @@ fn kept_by_mlflow(layers: &Layers<'_>) -> (Option<String>, Option<String>, PathB
             _ => {}
         }
     }
-    (user, password, path)
+    (user, password)
 }

@@ -22,8 +22,6 @@ pub(super) fn read(_: &Path, _: &mut Vec<String>) -> Option<Layer> {
 /// Reads the file, if there is one. What cannot be used in it is said.
 #[cfg(feature = "store")]
 pub(super) fn read(working_folder: &Path, warnings: &mut Vec<String>) -> Option<Layer> {
-    use toml::de::DeTable;
-
     let path = crate::nearest::nearest(working_folder, "spanwright.toml", std::fs::Metadata::is_file)?;
     let shown = path.display();
     let content = match std::fs::read_to_string(&path) {
@@ -33,8 +31,22 @@ pub(super) fn read(working_folder: &Path, warnings: &mut Vec<String>) -> Option<
             return None;
         }
     };
+    let values = parse(&path, &content, warnings)?;
+    Some(Layer { path, values })
+}
+
+/// The values of a file with this content.
+#[cfg(feature = "store")]
+pub(super) fn parse(
+    path: &Path,
+    content: &str,
+    warnings: &mut Vec<String>,
+) -> Option<HashMap<String, (String, usize)>> {
+    use toml::de::DeTable;
+
+    let shown = path.display();
     let line_of = |at: usize| content.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-    let table = match DeTable::parse(&content) {
+    let table = match DeTable::parse(content) {
         Ok(table) => table.into_inner(),
         Err(error) => {
             let line = line_of(error.span().map_or(0, |span| span.start));
@@ -54,7 +66,7 @@ pub(super) fn read(working_folder: &Path, warnings: &mut Vec<String>) -> Option<
             Err(wrong) => warnings.push(format!("{shown}:{line}: `{key}` is ignored: {wrong}")),
         }
     }
-    Some(Layer { path, values })
+    Some(values)
 }
 
 #[cfg(feature = "store")]

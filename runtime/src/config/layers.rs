@@ -33,6 +33,15 @@ impl<'a> Layers<'a> {
     pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>, working_folder: &'a Path) -> Self {
         let mut warnings = Vec::new();
         let file = file::read(working_folder, &mut warnings);
+        Self::of(env, file, working_folder, warnings)
+    }
+
+    pub(super) fn of(
+        env: &'a dyn Fn(&str) -> Option<String>,
+        file: Option<file::Layer>,
+        working_folder: &'a Path,
+        warnings: Vec<String>,
+    ) -> Self {
         Self { env, file, working_folder, warnings }
     }
 

@@ -7,6 +7,8 @@
 
 mod credentials;
 mod file;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod layers;
 #[cfg(feature = "mlflow")]
 mod pem;
@@ -248,8 +250,10 @@ impl Config {
     /// assert!(warnings.is_empty());
     /// ```
     pub fn load(overrides: Overrides, env: &dyn Fn(&str) -> Option<String>, cwd: &Path) -> (Self, Vec<String>) {
-        let code = overrides;
-        let mut from = Layers::new(env, cwd);
+        Self::of(overrides, Layers::new(env, cwd), cwd)
+    }
+
+    fn of(code: Overrides, mut from: Layers<'_>, cwd: &Path) -> (Self, Vec<String>) {
         let (destination, carried) = destination(&mut from, code.tracking_uri);
         let credentials = match code.credentials {
             Some(value) => Setting { value, source: Source::Code },

@@ -9,6 +9,8 @@
 
 mod backoff;
 mod client;
+#[cfg(all(any(test, fuzzing), not(loom)))]
+pub(crate) mod fuzzing;
 mod http;
 mod mlflow;
 mod sender;

@@ -46,6 +46,8 @@
 
 mod destination;
 mod folder;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod queue;
 mod read;
 mod retention;

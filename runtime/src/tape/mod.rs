@@ -40,6 +40,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+pub(crate) mod fuzzing;
 mod payload;
 mod read;
 mod render;

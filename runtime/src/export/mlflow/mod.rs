@@ -3,11 +3,15 @@
 //! In: span records and what a trace or a run says of itself. Out: requests, and from the replies ids and states. A 2xx to spans means
 //! that they are stored; its body says nothing and is not read.
 
+#[cfg(all(any(test, fuzzing), not(loom)))]
+pub(super) mod fuzzing;
 mod runs;
 mod server;
 mod spans;
 mod text;
 mod traces;
+#[cfg(all(test, not(loom)))]
+mod usage_tests;
 
 use std::fmt;
 
@@ -177,14 +181,7 @@ impl Mlflow {
     async fn experiment_at(&self, path: &str) -> Result<Option<Experiment>, Failure> {
         const OPERATION: &str = "look up the experiment";
         match self.get(OPERATION, path).await {
-            Ok(reply) => {
-                let experiment = &reply["experiment"];
-                Ok(Some(Experiment {
-                    id: text_of(&experiment["experiment_id"], OPERATION)?,
-                    name: experiment["name"].as_str().unwrap_or_default().to_owned(),
-                    is_deleted: experiment["lifecycle_stage"] == "deleted",
-                }))
-            }
+            Ok(reply) => Experiment::of(&reply["experiment"], OPERATION).map(Some),
             // A 404 without MLflow's word for it comes from something else than MLflow.
             Err(failure) if failure.is_code("RESOURCE_DOES_NOT_EXIST") => Ok(None),
             Err(failure) => Err(failure),
@@ -214,6 +211,14 @@ struct Experiment {
 }
 
 impl Experiment {
+    fn of(said: &Value, operation: &'static str) -> Result<Self, Failure> {
+        Ok(Self {
+            id: text_of(&said["experiment_id"], operation)?,
+            name: said["name"].as_str().unwrap_or_default().to_owned(),
+            is_deleted: said["lifecycle_stage"] == "deleted",
+        })
+    }
+
     /// The id, unless the experiment is deleted: the server would take spans into it that nobody sees.
     fn usable(self, server: &str) -> Result<String, Trouble> {
         if !self.is_deleted {

@@ -134,6 +134,11 @@ impl RunLog {
     }
 }
 
+/// The id of the first run that a search found.
+pub(super) fn first_run(reply: &Value) -> Option<String> {
+    reply["runs"][0]["info"]["run_id"].as_str().map(str::to_owned)
+}
+
 fn millis(unix_ns: u64) -> u64 {
     unix_ns / 1_000_000
 }
@@ -179,7 +184,7 @@ impl Mlflow {
             "max_results": 1,
         });
         let reply = self.post("look for the run", "/api/2.0/mlflow/runs/search", &body).await?;
-        Ok(reply["runs"][0]["info"]["run_id"].as_str().map(str::to_owned))
+        Ok(first_run(&reply))
     }
 
     /// Logs everything, in as many requests as it takes, and returns the names of what the server refused.

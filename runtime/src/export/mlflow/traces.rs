@@ -64,7 +64,7 @@ impl TraceSummary {
 }
 
 /// The sum over the tree, where a span that carries usage stands for everything below it, as newer servers count.
-fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
+pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
     let by_id: HashMap<SpanId, &SpanRecord> = spans.iter().map(|span| (span.span_id, span)).collect();
     let usage_of = |span: &SpanRecord| span.model.as_ref().and_then(|model| model.usage);
     let is_covered = |span: &SpanRecord| {
@@ -116,6 +116,15 @@ pub(crate) struct TraceRead {
     pub(crate) spans: usize,
 }
 
+impl TraceRead {
+    pub(super) fn of(said: &Value) -> Self {
+        Self {
+            state: said["trace_info"]["state"].as_str().unwrap_or_default().to_owned(),
+            spans: said["spans"].as_array().map_or(0, Vec::len),
+        }
+    }
+}
+
 impl Mlflow {
     /// Tells a server what it does not take from spans.
     pub(crate) async fn start_trace(&self, trace: &TraceSummary) -> Result<(), Failure> {
@@ -127,10 +136,7 @@ impl Mlflow {
     pub(crate) async fn read_trace(&self, trace: TraceId) -> Result<Option<TraceRead>, Failure> {
         let path = format!("/api/3.0/mlflow/traces/get?trace_id=tr-{trace}&allow_partial=true");
         match self.get("read the trace back", &path).await {
-            Ok(reply) => Ok(Some(TraceRead {
-                state: reply["trace"]["trace_info"]["state"].as_str().unwrap_or_default().to_owned(),
-                spans: reply["trace"]["spans"].as_array().map_or(0, Vec::len),
-            })),
+            Ok(reply) => Ok(Some(TraceRead::of(&reply["trace"]))),
             Err(failure) if failure.is_code("RESOURCE_DOES_NOT_EXIST") || failure.is_code("NOT_FOUND") => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -144,14 +150,7 @@ impl Mlflow {
             let query: Vec<_> = part.iter().map(|trace| format!("trace_ids=tr-{trace}")).collect();
             let path = format!("/api/3.0/mlflow/traces/batchGet?{}", query.join("&"));
             let reply = self.get("look up what has arrived", &path).await?;
-            for span in
-                reply["traces"].as_array().into_iter().flatten().flat_map(|trace| trace["spans"].as_array()).flatten()
-            {
-                let ids = (span["trace_id"].as_str().and_then(bytes_of), span["span_id"].as_str().and_then(bytes_of));
-                if let (Some(trace), Some(span)) = ids {
-                    stored.insert((TraceId::from_bytes(trace), SpanId::from_bytes(span)));
-                }
-            }
+            stored.extend(spans_in(&reply));
         }
         Ok(stored)
     }
@@ -164,6 +163,15 @@ impl Mlflow {
 }
 
 const TRACES_A_REQUEST: usize = 10;
+
+/// The spans of all traces in a reply; those whose ids cannot be read are passed over.
+pub(super) fn spans_in(reply: &Value) -> impl Iterator<Item = (TraceId, SpanId)> {
+    let traces = reply["traces"].as_array().into_iter().flatten();
+    traces.flat_map(|trace| trace["spans"].as_array()).flatten().filter_map(|span| {
+        let (trace, span) = (bytes_of(span["trace_id"].as_str()?)?, bytes_of(span["span_id"].as_str()?)?);
+        Some((TraceId::from_bytes(trace), SpanId::from_bytes(span)))
+    })
+}
 
 /// An id as protobuf's JSON has it, base64, or as OTLP's JSON has it, hexadecimal.
 fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
