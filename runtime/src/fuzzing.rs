@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     /// Changed copies that are read of each seed.
-    const COPIES: u64 = 200;
+    const COPIES: u64 = 60;
 
     fn seeds(name: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
