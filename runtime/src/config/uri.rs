@@ -80,6 +80,10 @@ fn server(scheme: &str, rest: &str) -> Result<(Uri, Option<Credentials>), &'stat
     if host.is_empty() || host.contains(['[', ']', '@', '\\', '%']) && !host.starts_with('[') {
         return Err("it has no host");
     }
+    let inner = host.strip_prefix('[').map(|inner| inner.trim_end_matches(']'));
+    if inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_err()) {
+        return Err("what stands in [ ] is no address");
+    }
     let host = host.to_ascii_lowercase();
     let default = if scheme == "https" { 443 } else { 80 };
     let port = port.filter(|port| *port != default).map(|port| format!(":{port}")).unwrap_or_default();
