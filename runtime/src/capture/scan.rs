@@ -142,6 +142,10 @@ fn bearer(bytes: &[u8], place: usize, cut: bool) -> Option<(usize, usize)> {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
         })
         .count();
+    // A doubled word hides no token: the second one announces it.
+    if token[..len].eq_ignore_ascii_case(word) {
+        return None;
+    }
     let sure = word[0] == b'B'
         || (cut && start + len == bytes.len())
         || (len >= SHORTEST_TOKEN && token[..len].iter().any(u8::is_ascii_digit));

@@ -35,9 +35,18 @@ loom::thread_local! {
 
 struct Sealer;
 
+#[cfg(not(loom))]
 impl Drop for Sealer {
     fn drop(&mut self) {
         PLACE.with(Place::seal);
+    }
+}
+
+/// In the model no local outlives another, so that a place has to seal its chunk itself.
+#[cfg(loom)]
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.seal();
     }
 }
 
