@@ -1,5 +1,6 @@
 //! A tape being written.
 
+use std::fmt;
 use std::ops::Deref;
 
 use super::LONGEST;
@@ -13,7 +14,7 @@ const ENOUGH: usize = 256;
 /// What fits into the room may be written without a further look: that a limit is not reached and that there is a place is one question.
 /// A tape that is *closed* has no room, so that this question also leads wherever something else than the plain value is to be written;
 /// whoever has looked there writes by [`put`](Self::put), which makes room.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Tape {
     /// What is written, then room, which is initialised; empty while closed.
     bytes: Vec<u8>,
@@ -201,6 +202,13 @@ impl Deref for Tape {
     fn deref(&self) -> &[u8] {
         let all = if self.is_closed { &self.set_aside } else { &self.bytes };
         &all[..self.len as usize]
+    }
+}
+
+/// Without the bytes: the room holds what stood there before.
+impl fmt::Debug for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tape({} bytes)", self.len())
     }
 }
 
