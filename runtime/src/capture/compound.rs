@@ -13,14 +13,17 @@ use crate::tape::tag;
 #[derive(Debug)]
 pub struct Compound<'s, 'w> {
     writer: &'s mut Writer<'w>,
-    mode: Mode,
-    /// Open lists and maps while its elements are written.
-    inside: usize,
+    /// Open lists and maps where its elements are written as they are; [`NOWHERE`] if they are not.
+    inside: u32,
     /// Open lists and maps once it is closed.
-    outside: usize,
+    outside: u32,
     /// Elements counted.
     count: u64,
+    mode: Mode,
 }
+
+/// More than are ever open.
+const NOWHERE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
@@ -33,15 +36,16 @@ enum Mode {
 }
 
 impl<'s, 'w> Compound<'s, 'w> {
+    #[inline]
     pub(super) fn begin(writer: &'s mut Writer<'w>, tag: u8) -> Result<Self, Stop> {
         let outside = writer.open;
         let mode = match writer.begin(tag)? {
-            Begun::Whole => Mode::Whole,
+            Begun::Whole => return Ok(Self { inside: outside + 1, outside, mode: Mode::Whole, writer, count: 0 }),
             Begun::Skipped => Mode::Skip,
             Begun::Keys => Mode::Keys,
             Begun::Counted => Mode::Count,
         };
-        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
+        Ok(Self::special(writer, outside, mode))
     }
 
     /// Opens `{"variant": …`, and the list or map in it.
@@ -49,9 +53,13 @@ impl<'s, 'w> Compound<'s, 'w> {
         let outside = writer.open;
         let mode = match writer.begin(tag::MAP)? {
             Begun::Whole => {
-                writer.static_key(variant)?;
+                if !writer.plain_key(variant) {
+                    writer.static_key(variant)?;
+                }
                 match writer.begin(tag)? {
-                    Begun::Whole => Mode::Whole,
+                    Begun::Whole => {
+                        return Ok(Self { inside: outside + 2, outside, mode: Mode::Whole, writer, count: 0 });
+                    }
                     _ => Mode::Skip,
                 }
             }
@@ -61,22 +69,34 @@ impl<'s, 'w> Compound<'s, 'w> {
             }
             Begun::Skipped | Begun::Counted => Mode::Skip,
         };
-        Ok(Self { inside: writer.open, outside, mode, writer, count: 0 })
+        Ok(Self::special(writer, outside, mode))
     }
 
     pub(super) fn only_value(writer: &'s mut Writer<'w>, next: Next<'w>) -> Self {
         writer.set_next(next);
-        Self { inside: writer.open, outside: writer.open, mode: Mode::OnlyValue, writer, count: 0 }
+        let outside = writer.open;
+        Self::special(writer, outside, Mode::OnlyValue)
     }
 
     /// A structure that is passed over.
     pub(super) fn skipped(writer: &'s mut Writer<'w>) -> Self {
-        Self { inside: writer.open, outside: writer.open, mode: Mode::Skip, writer, count: 0 }
+        let outside = writer.open;
+        Self::special(writer, outside, Mode::Skip)
+    }
+
+    fn special(writer: &'s mut Writer<'w>, outside: u32, mode: Mode) -> Self {
+        Self { writer, inside: NOWHERE, outside, mode, count: 0 }
     }
 
     /// Where the next element or value is written, if it is.
     #[inline]
     pub(super) fn slot(&mut self) -> Option<&mut Writer<'w>> {
+        // Something deeper is still open where its failure was swallowed.
+        if self.writer.open == self.inside { Some(self.writer) } else { self.special_slot() }
+    }
+
+    #[inline(never)]
+    fn special_slot(&mut self) -> Option<&mut Writer<'w>> {
         if self.mode == Mode::Whole {
             self.writer.close_to(self.inside);
             return Some(self.writer);
@@ -94,6 +114,7 @@ impl<'s, 'w> Compound<'s, 'w> {
         self.writer.leave_key();
     }
 
+    #[inline]
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         match self.slot() {
             Some(writer) => value.serialize(writer),
@@ -101,41 +122,58 @@ impl<'s, 'w> Compound<'s, 'w> {
         }
     }
 
+    #[inline]
     pub(super) fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        if self.mode == Mode::Whole {
-            self.writer.close_to(self.inside);
-            self.writer.static_key(key)?;
-        } else if !self.special_field(key)? {
-            return Ok(());
+        if self.writer.open == self.inside && self.writer.plain_key(key) {
+            return value.serialize(&mut *self.writer);
         }
-        value.serialize(&mut *self.writer)?;
-        self.writer.leave_key();
+        self.special_field(key, value)
+    }
+
+    /// Apart, so that the plain case needs no place on the stack.
+    #[cold]
+    #[inline(never)]
+    fn special_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        if self.special_key(key)? {
+            value.serialize(&mut *self.writer)?;
+            self.writer.leave_key();
+        }
         Ok(())
     }
 
-    /// Whether the value of a field is written where its map is not.
-    #[cold]
+    /// Writes a key that is not simply written. Says whether its value is.
     #[inline(never)]
-    fn special_field(&mut self, key: &'static str) -> Result<bool, Stop> {
-        if self.mode == Mode::Keys {
-            self.writer.shape_key(key)?;
+    fn special_key(&mut self, key: &'static str) -> Result<bool, Stop> {
+        match self.mode {
+            Mode::Whole => {
+                self.writer.close_to(self.inside);
+                self.writer.static_key(key)?;
+                Ok(true)
+            }
+            Mode::Keys => {
+                self.writer.shape_key(key)?;
+                Ok(false)
+            }
+            Mode::Skip | Mode::Count => Ok(false),
+            Mode::OnlyValue => Ok(true),
         }
-        Ok(self.mode == Mode::OnlyValue)
     }
 
     #[inline]
-    pub(super) fn finish(mut self) -> Result<(), Stop> {
-        if self.mode == Mode::Count {
-            self.tell_length();
+    pub(super) fn finish(self) -> Result<(), Stop> {
+        let is_innermost = self.writer.open == self.inside && self.inside == self.outside + 1;
+        if !is_innermost || !self.writer.end() {
+            self.finish_specially();
         }
-        self.writer.close_to(self.outside);
         Ok(())
     }
 
-    #[cold]
     #[inline(never)]
-    fn tell_length(&mut self) {
-        crate::tape::put_number(self.writer.out, tag::LENGTH, self.count);
+    fn finish_specially(self) {
+        if self.mode == Mode::Count {
+            self.writer.tell_length(self.count);
+        }
+        self.writer.close_to(self.outside);
     }
 }
 
@@ -203,7 +241,7 @@ impl ser::SerializeMap for Compound<'_, '_> {
             }
             Mode::Keys => {
                 key.serialize(KeyWriter { writer: self.writer, shown: false })?;
-                self.writer.close_to(self.inside);
+                self.writer.close_to(self.outside + 1);
                 Ok(())
             }
             Mode::Skip | Mode::Count | Mode::OnlyValue => Ok(()),
@@ -279,10 +317,8 @@ impl<'s, 'w> KeyWriter<'s, 'w> {
     fn structure(self) -> Result<&'s mut Writer<'w>, Stop> {
         if !self.shown {
             self.writer.shape_key("…")?;
-        } else if self.writer.fits(2) {
-            self.writer.out.push(tag::KEY_OF);
         } else {
-            return Err(self.writer.over());
+            self.writer.key_of()?;
         }
         Ok(self.writer)
     }

@@ -4,14 +4,15 @@ use serde_json::value::RawValue;
 
 use super::{Capture, Policy, scan};
 use crate::fuzzing::{PLANTED, text_with_secrets};
-use crate::tape;
+use crate::tape::{self, Tape};
 
 /// The quick look misses nothing, what is clean stays as it is, and a credential is gone whatever stands around it.
 pub(crate) fn redaction(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for cut in [false, true] {
         let Some(clean) = scan::clean(&text, cut) else { continue };
-        assert!(scan::is_suspicious(&text), "{text}");
+        // Of a text that was cut the end is looked at in any case.
+        assert!(cut || scan::is_suspicious(&text), "{text}");
         let again = scan::clean(&clean, cut);
         assert!(again.as_ref().is_none_or(|again| *again == clean), "{text}: {clean}: {again:?}");
     }
@@ -30,9 +31,9 @@ pub(crate) fn json(bytes: &[u8]) {
     let Ok(value) = RawValue::from_string(text.clone()) else { return };
     let policy = Policy { preview_bytes: 64, ..Policy::default() };
     for level in [Capture::Keys, Capture::Preview, Capture::Full] {
-        let mut written = Vec::new();
+        let mut written = Tape::default();
         super::value(&mut written, &value, level, &policy);
-        let Some(read) = tape::output(&written, false) else { panic!("nothing is left of {text}") };
+        let Some(read) = tape::output(written.written(), false) else { panic!("nothing is left of {text}") };
         assert!(read.as_str().len() <= policy.limit(level).max(16), "{read:?}");
         let valid: Result<serde_json::Value, _> = serde_json::from_str(read.as_str());
         assert!(valid.is_ok(), "{text}: {read:?}: {valid:?}");
@@ -41,8 +42,8 @@ pub(crate) fn json(bytes: &[u8]) {
         // One level deeper than is read.
         return;
     };
-    let mut written = Vec::new();
+    let mut written = Tape::default();
     super::value(&mut written, &secret, Capture::Full, &policy);
-    let is_planted = written.windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes());
-    assert!(!is_planted, "{text}: {:?}", tape::output(&written, false));
+    let is_planted = written.written().windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes());
+    assert!(!is_planted, "{text}: {:?}", tape::output(written.written(), false));
 }

@@ -1,16 +1,18 @@
 //! A user's value becomes tape, on the caller's thread, while the call is being made.
 //!
-//! In: references to the user's values, the level of capture, the [`Policy`]. Out: bytes of `tape` appended to the caller's scratch buffer.
+//! In: references to the user's values, the level of capture, the [`Policy`]. Out: values appended to the caller's tape.
 //! Promises: nothing here panics or returns an error; a panic in a user's `Serialize`, `Display` or `Debug` is caught and what stood
-//! before it stays readable; no value is written beyond its limit; nothing that a rule redacts reaches the buffer's final bytes; no
+//! before it stays readable; no value is written beyond its limit; nothing that a rule redacts stays on the tape; no
 //! allocation in the steady state. Not done here: JSON text (`tape`), where the bytes go (`span`).
 
 #![forbid(unsafe_code)]
 
 mod arg;
 mod compound;
+mod format;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
+mod keys;
 mod raw;
 mod rules;
 mod scan;
@@ -26,7 +28,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::callsite::Capture;
 use crate::contain::discard;
-use crate::tape::{self, tag};
+use crate::tape::{self, Tape, tag};
 
 pub(crate) use arg::Named;
 pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
@@ -47,6 +49,9 @@ impl<T: serde::Serialize + ?Sized> Value for T {
         self.serialize(writer)
     }
 }
+
+/// Longest key of an attribute, in bytes; a longer one is cut.
+const LONGEST_KEY: usize = 1 << 12;
 
 /// How much may be captured, and what never is.
 #[derive(Clone, Debug)]
@@ -77,38 +82,44 @@ impl Policy {
 
 /// Writes the captured inputs of a call: one payload, read by [`tape::inputs`]. `names` and `values` go together. Nothing is written at
 /// [`Capture::None`]; at [`Capture::Keys`] the keys of the first value that is a map or struct, the receiver aside.
-pub(crate) fn inputs(
-    out: &mut Vec<u8>,
-    names: &[&'static str],
-    values: &[&dyn Value],
-    level: Capture,
-    policy: &Policy,
-) {
+pub(crate) fn inputs(out: &mut Tape, names: &[&'static str], values: &[&dyn Value], level: Capture, policy: &Policy) {
     let level = level.min(policy.cap);
     let limit = policy.limit(level);
     match level {
         Capture::None => {}
         Capture::Keys => {
-            tape::put_number(out, tag::LIMIT, limit as u64);
+            put_limit(out, limit);
             state_keys(out, names, values, limit, policy);
         }
         Capture::Preview | Capture::Full => {
-            tape::put_number(out, tag::LIMIT, limit as u64);
+            put_limit(out, limit);
             for (name, value) in names.iter().zip(values) {
-                let next = policy.rules.of_static(name).map_or(Next::Whole, Next::Secret);
-                write(out, *value, limit, next, policy);
+                match policy.rules.of_static(name) {
+                    None => write_whole(out, *value, limit, policy),
+                    Some(rule) => write(out, *value, limit, Next::Secret(rule), policy),
+                }
             }
         }
     }
 }
 
-fn state_keys(out: &mut Vec<u8>, names: &[&'static str], values: &[&dyn Value], limit: usize, policy: &Policy) {
+/// Says how long the values that follow may become, unless that is what holds anyway.
+#[inline]
+fn put_limit(out: &mut Tape, limit: usize) {
+    match limit {
+        0x80..0x4000 => out.put(&tape::two_bytes(tag::LIMIT, limit as u64)),
+        tape::UNNAMED_LIMIT => {}
+        _ => out.put_number(tag::LIMIT, limit as u64),
+    }
+}
+
+fn state_keys(out: &mut Tape, names: &[&'static str], values: &[&dyn Value], limit: usize, policy: &Policy) {
     let start = out.len();
     for (place, (name, value)) in names.iter().zip(values).enumerate() {
         if *name == "self" {
             continue;
         }
-        tape::put_number(out, tag::SHAPE, place as u64 + 1);
+        out.put_number(tag::SHAPE, place as u64 + 1);
         let keys = out.len();
         write(out, *value, limit, Next::StateKeys, policy);
         if out.get(keys) == Some(&tag::LIST) {
@@ -116,74 +127,91 @@ fn state_keys(out: &mut Vec<u8>, names: &[&'static str], values: &[&dyn Value], 
         }
         out.truncate(start);
     }
-    tape::put_number(out, tag::SHAPE, 0);
+    out.put_number(tag::SHAPE, 0);
 }
 
 /// Writes one captured value, read by [`tape::output`] or [`tape::attribute`]. Nothing is written at [`Capture::None`].
-pub(crate) fn value(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy) {
+pub(crate) fn value(out: &mut Tape, value: &dyn Value, level: Capture, policy: &Policy) {
     payload(out, value, level.min(policy.cap), policy, None);
 }
 
 /// Writes the value of an attribute, in full; it is redacted if its name falls under a rule.
-pub(crate) fn named(out: &mut Vec<u8>, name: &str, value: &dyn Value, policy: &Policy) {
+pub(crate) fn named(out: &mut Tape, name: &str, value: &dyn Value, policy: &Policy) {
     payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.rule_for(name));
 }
 
-/// The same for a name that lives forever, whose verdict is kept.
-pub(crate) fn named_static(out: &mut Vec<u8>, name: &'static str, value: &dyn Value, policy: &Policy) {
+/// Writes a value in full, redacted if its name, which lives forever, falls under a rule.
+pub(crate) fn named_static(out: &mut Tape, name: &'static str, value: &dyn Value, policy: &Policy) {
     payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of_static(name));
 }
 
+/// Writes an attribute among others: its key and its value, likewise.
+#[inline]
+pub(crate) fn attribute(out: &mut Tape, key: &'static str, value: &dyn Value, policy: &Policy) {
+    let level = Capture::Full.min(policy.cap);
+    if level == Capture::None {
+        return;
+    }
+    if policy.rules.keys().plain(key).is_some_and(|bytes| out.write(&bytes, 2 + key.len())) {
+        return payload(out, value, level, policy, None);
+    }
+    special_attribute(out, key, value, policy);
+}
+
+#[cold]
+#[inline(never)]
+fn special_attribute(out: &mut Tape, key: &'static str, value: &dyn Value, policy: &Policy) {
+    let (head, _) = format::start_of(key, LONGEST_KEY);
+    out.put_text(tag::KEY, head);
+    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of_static(key));
+}
+
 /// Writes a value that is a measure and no content, such as an exit code: the cap of the policy does not hold for it.
-pub(crate) fn fact(out: &mut Vec<u8>, value: &dyn Value, policy: &Policy) {
+pub(crate) fn fact(out: &mut Tape, value: &dyn Value, policy: &Policy) {
     payload(out, value, Capture::Full, policy, None);
 }
 
-fn payload(out: &mut Vec<u8>, value: &dyn Value, level: Capture, policy: &Policy, rule: Option<&str>) {
-    let next = match (level, rule) {
-        (Capture::None, _) => return,
-        (_, Some(rule)) => Next::Secret(rule),
-        (Capture::Keys, None) => Next::Shape,
-        (Capture::Preview | Capture::Full, None) => Next::Whole,
-    };
+#[inline]
+fn payload(out: &mut Tape, value: &dyn Value, level: Capture, policy: &Policy, rule: Option<&str>) {
+    if level == Capture::None {
+        return;
+    }
     let limit = policy.limit(level);
-    tape::put_number(out, tag::LIMIT, limit as u64);
-    write(out, value, limit, next, policy);
+    put_limit(out, limit);
+    match (level, rule) {
+        (_, Some(rule)) => write(out, value, limit, Next::Secret(rule), policy),
+        (Capture::None | Capture::Keys, None) => write(out, value, limit, Next::Shape, policy),
+        (Capture::Preview | Capture::Full, None) => write_whole(out, value, limit, policy),
+    }
 }
 
 /// Writes a text as [`text`] does; a marker in its place if its name falls under a rule.
-pub(crate) fn named_text(out: &mut Vec<u8>, name: &str, text: &str, max_chars: usize, policy: &Policy) {
+pub(crate) fn named_text(out: &mut Tape, name: &str, text: &str, max_chars: usize, policy: &Policy) {
     match policy.rules.rule_for(name) {
-        Some(rule) => tape::put_text(out, tag::REDACTED, rule),
+        Some(rule) => out.put_text(tag::REDACTED, rule),
         None => self::text(out, text, max_chars, policy),
     }
 }
 
 /// Writes what `value` displays as [`display`] does; a marker in its place if its name falls under a rule.
-pub(crate) fn named_display(
-    out: &mut Vec<u8>,
-    name: &str,
-    value: &dyn fmt::Display,
-    max_bytes: usize,
-    policy: &Policy,
-) {
+pub(crate) fn named_display(out: &mut Tape, name: &str, value: &dyn fmt::Display, max_bytes: usize, policy: &Policy) {
     match policy.rules.rule_for(name) {
-        Some(rule) => tape::put_text(out, tag::REDACTED, rule),
+        Some(rule) => out.put_text(tag::REDACTED, rule),
         None => display(out, value, max_bytes, policy),
     }
 }
 
 /// Writes the first `max_chars` characters of a text; a cut one ends with `…` in place of the last of them.
-pub(crate) fn text(out: &mut Vec<u8>, text: &str, max_chars: usize, policy: &Policy) {
+pub(crate) fn text(out: &mut Tape, text: &str, max_chars: usize, policy: &Policy) {
     let _ = policy;
     let (head, cut) = first_chars(text, max_chars);
-    let cleaned = if scan::is_suspicious(head) { scan::clean(head, cut) } else { None };
+    let cleaned = if cut || scan::is_suspicious(head) { scan::clean(head, cut) } else { None };
     let (head, cut) = match &cleaned {
         Some(cleaned) if cut => (first_chars(cleaned, max_chars.saturating_sub(1)).0, true),
         Some(cleaned) => first_chars(cleaned, max_chars),
         None => (head, cut),
     };
-    tape::put_text(out, if cut { tag::STRING_CUT } else { tag::STRING }, head);
+    out.put_text(if cut { tag::STRING_CUT } else { tag::STRING }, head);
 }
 
 /// Up to `most` characters; one less where there are more, for the `…`.
@@ -196,7 +224,7 @@ fn first_chars(text: &str, most: usize) -> (&str, bool) {
 }
 
 /// Writes what `value` displays, in at most `max_bytes` bytes, the `…` of a cut text included.
-pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max_bytes: usize, policy: &Policy) {
+pub(crate) fn display(out: &mut Tape, value: &dyn fmt::Display, max_bytes: usize, policy: &Policy) {
     struct Displayed<'v>(&'v dyn fmt::Display, usize);
     impl Value for Displayed<'_> {
         fn write(&self, writer: &mut Writer<'_>) -> Result<(), Stop> {
@@ -208,13 +236,22 @@ pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max_bytes: us
 }
 
 /// Writes exactly one value, whatever `value` does.
-fn write<'w>(out: &'w mut Vec<u8>, value: &dyn Value, limit: usize, next: Next<'w>, policy: &'w Policy) {
-    let mut writer = Writer::new(out, &policy.rules, limit, next);
+#[inline(never)]
+fn write<'w>(out: &'w mut Tape, value: &dyn Value, limit: usize, next: Next<'w>, policy: &'w Policy) {
+    write_by(Writer::new(out, &policy.rules, limit, next), value);
+}
+
+/// The same in the plain case, known as such.
+#[inline(always)]
+fn write_whole(out: &mut Tape, value: &dyn Value, limit: usize, policy: &Policy) {
+    write_by(Writer::new(out, &policy.rules, limit, Next::Whole), value);
+}
+
+#[inline(always)]
+fn write_by(mut writer: Writer<'_>, value: &dyn Value) {
     match panic::catch_unwind(AssertUnwindSafe(|| value.write(&mut writer))) {
         Ok(Ok(())) if writer.holds_one_value() => {}
-        Ok(Ok(())) => writer.end_early(tag::CUT, ""),
-        Ok(Err(_)) if writer.next == Next::Over => writer.end_early(tag::CUT, ""),
-        Ok(Err(stop)) => writer.end_early(tag::FAILED, &stop.to_string()),
+        Ok(ended) => writer.give_up(ended.err()),
         Err(payload) => {
             writer.end_early(tag::PANICKED, "");
             discard(payload);

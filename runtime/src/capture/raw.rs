@@ -21,7 +21,7 @@ pub(super) fn write(writer: &mut Writer<'_>, text: &str) -> Result<(), Stop> {
     let mut json = serde_json::Deserializer::from_str(text);
     match (Meaning { writer: &mut *writer }).deserialize(&mut json) {
         Ok(()) => Ok(()),
-        Err(_) if writer.next == Next::Over => Err(Stop { text: None }),
+        Err(_) if matches!(writer.next, Next::Over) => Err(Stop { text: None }),
         Err(error) => Err(Stop::saying(error)),
     }
 }

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::keys::Keys;
 
 /// The rules there are without configuration: name, and the words it matches.
 const BUILT_IN: &[(&str, &[&str])] = &[
@@ -138,11 +139,9 @@ const MOST_WORDS: usize = 16;
 pub struct Rules {
     rules: Vec<Rule>,
     allowed: Vec<Box<str>>,
-    /// Verdicts on keys that live forever, found by their address.
-    verdicts: Box<[AtomicU64; VERDICTS]>,
+    /// What is known of keys that live forever.
+    keys: Box<Keys>,
 }
-
-const VERDICTS: usize = 256;
 
 #[derive(Clone, Debug)]
 struct Rule {
@@ -158,7 +157,7 @@ impl Rules {
         let rules = BUILT_IN.iter().map(|(name, words)| {
             Rule::new(Cow::Borrowed(name), words.iter().map(|word| Cow::Borrowed(*word)).collect())
         });
-        Self { rules: rules.collect(), allowed: Vec::new(), verdicts: no_verdicts() }
+        Self { rules: rules.collect(), allowed: Vec::new(), keys: Keys::new() }
     }
 
     /// Also redacts every key in which the words of `words` stand whole and in a row: `"employee number"` matches `employeeNumber` and
@@ -169,14 +168,14 @@ impl Rules {
         if !words.is_empty() {
             self.rules.push(Rule::new(Cow::Owned(words.join("_")), words));
         }
-        Self { verdicts: no_verdicts(), ..self }
+        Self { keys: Keys::new(), ..self }
     }
 
     /// Never redacts the key `key`, whatever rule matches; case is ignored.
     #[must_use]
     pub fn allow(mut self, key: &str) -> Self {
         self.allowed.push(key.into());
-        Self { verdicts: no_verdicts(), ..self }
+        Self { keys: Keys::new(), ..self }
     }
 
     /// The name of the rule that `key`, a key or the name of a parameter, falls under; `None` if its value is kept.
@@ -190,36 +189,24 @@ impl Rules {
         self.judge(key).map(|rule| &*self.rules[rule].name)
     }
 
-    /// The same for a key that lives forever. A verdict once found is kept: one load by the address of the key.
+    /// The same for a key that lives forever, of which it is found out once.
     #[inline]
     pub(super) fn of_static(&self, key: &'static str) -> Option<&str> {
-        let address = key.as_ptr().addr();
-        let kept = self.verdicts[usize::from((address ^ (address >> 8)) as u8)].load(Ordering::Relaxed);
-        // Address, length and verdict: 48, 8 and 8 bits.
-        let question = (address as u64) << 16 | (key.len() as u64 & 0xff) << 8;
-        if kept == question | u64::from(NO_RULE) && key.len() <= 0xff {
-            return None;
-        }
-        self.of_static_slowly(key, kept, question)
+        let rule = self.keys.rule_of(key).unwrap_or_else(|| self.get_to_know(key));
+        rule.and_then(|rule| self.rules.get(rule)).map(|rule| &*rule.name)
     }
 
+    #[cold]
     #[inline(never)]
-    fn of_static_slowly(&self, key: &'static str, kept: u64, question: u64) -> Option<&str> {
-        let short = key.len() <= 0xff;
-        if short && kept & !0xff == question && kept as u8 != 0 {
-            return self.rules.get(usize::from(kept as u8) - 2).map(|rule| &*rule.name);
-        }
+    fn get_to_know(&self, key: &'static str) -> Option<usize> {
         let rule = self.judge(key);
-        let verdict = match rule {
-            None => Some(NO_RULE),
-            Some(rule) => u8::try_from(rule + 2).ok(),
-        };
-        if let Some(verdict) = verdict.filter(|_| short) {
-            let address = key.as_ptr().addr();
-            self.verdicts[usize::from((address ^ (address >> 8)) as u8)]
-                .store(question | u64::from(verdict), Ordering::Relaxed);
-        }
-        rule.map(|rule| &*self.rules[rule].name)
+        self.keys.keep(key, rule);
+        rule
+    }
+
+    #[inline]
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     fn judge(&self, key: &str) -> Option<usize> {
@@ -235,13 +222,6 @@ impl Rules {
     }
 }
 
-/// The verdict that a key falls under no rule; rule `n` is `n + 2`, and 0 stands where nothing is kept.
-const NO_RULE: u8 = 1;
-
-fn no_verdicts() -> Box<[AtomicU64; VERDICTS]> {
-    Box::new([const { AtomicU64::new(0) }; VERDICTS])
-}
-
 impl Default for Rules {
     fn default() -> Self {
         Self::new()
@@ -250,7 +230,7 @@ impl Default for Rules {
 
 impl Clone for Rules {
     fn clone(&self) -> Self {
-        Self { rules: self.rules.clone(), allowed: self.allowed.clone(), verdicts: no_verdicts() }
+        Self { rules: self.rules.clone(), allowed: self.allowed.clone(), keys: Keys::new() }
     }
 }
 

@@ -1,62 +1,76 @@
 //! Credentials inside of text.
 //!
 //! Three forms are known and replaced by `[redacted]`: what follows `Bearer `, a key that begins with `sk-`, and the password in
-//! `scheme://user:password@host`. Most text holds none, so a first pass looks for three bytes in a row, sixteen places at a time.
+//! `scheme://user:password@host`. Most text holds none, so a first pass looks for two bytes each at sixteen places at a time.
 
 const SHOWN: &str = "[redacted]";
 
 /// No credential, with what announces it, is shorter.
-const SHORTEST: usize = 8;
+pub(super) const SHORTEST: usize = 8;
 
 /// Places looked at together; each looks two bytes further.
 const PLACES: usize = 16;
 
-/// Whether `text` may hold a credential. Never wrong where it says no.
-#[inline]
+/// Bytes looked at together.
+pub(super) const WIDTH: usize = PLACES + 2;
+
+/// Whether `text`, which is whole, may hold a credential. Never wrong where it says no.
 pub(super) fn is_suspicious(text: &str) -> bool {
-    text.len() >= SHORTEST && is_suspicious_bytes(text.as_bytes())
+    match text.len() {
+        0..SHORTEST => false,
+        SHORTEST..WIDTH => is_short_suspicious(&filled_up(text.as_bytes())),
+        WIDTH.. => is_long_suspicious(text.as_bytes()),
+    }
 }
 
-#[inline(never)]
-fn is_suspicious_bytes(bytes: &[u8]) -> bool {
-    const WIDTH: usize = PLACES + 2;
-    let Some(last) = bytes.last_chunk::<WIDTH>() else {
-        let mut padded = [0; WIDTH];
-        padded[..bytes.len()].copy_from_slice(bytes);
-        return announces(&padded);
-    };
+/// The same of a text of at least [`WIDTH`] bytes.
+#[inline]
+pub(super) fn is_long_suspicious(bytes: &[u8]) -> bool {
+    let mut found = [0; PLACES];
+    if let Some(last) = bytes.last_chunk() {
+        look(&mut found, last);
+    }
     let mut rest = bytes;
-    while let Some(window) = rest.first_chunk::<WIDTH>() {
-        if announces(window) {
-            return true;
-        }
+    while let Some(window) = rest.first_chunk() {
+        look(&mut found, window);
         rest = &rest[PLACES..];
     }
-    announces(last)
+    found != [0; PLACES]
 }
 
-/// Whether `:/`, `k-` or `b?a` stands where `://`, `sk-` or `bearer` would have it.
+/// The same of a shorter one, [filled up](filled_up).
 #[inline]
-fn announces(window: &[u8; PLACES + 2]) -> bool {
-    let at = |first: usize| window[first..].first_chunk::<PLACES>();
-    match (at(0), at(1), at(2)) {
-        (Some(a), Some(b), Some(c)) => announces_at(a, b, c),
-        _ => true,
-    }
+pub(super) fn is_short_suspicious(bytes: &[u8; WIDTH]) -> bool {
+    let mut found = [0; PLACES];
+    look(&mut found, bytes);
+    found != [0; PLACES]
 }
 
-/// Kept apart, and over three arrays, so that it becomes a few vector instructions.
-#[inline(never)]
-fn announces_at(a: &[u8; PLACES], b: &[u8; PLACES], c: &[u8; PLACES]) -> bool {
-    let mut differs = [0; PLACES];
-    for place in 0..PLACES {
-        let (a, b, c) = (a[place], b[place], c[place]);
-        let url = (a ^ b':') | (b ^ b'/');
-        let key = (b ^ b'k') | (c ^ b'-');
-        let bearer = ((a | 0x20) ^ b'b') | ((c | 0x20) ^ b'a');
-        differs[place] = url.min(key).min(bearer);
+/// At least [`SHORTEST`] bytes and less than [`WIDTH`], and zeros after them.
+#[inline]
+pub(super) fn filled_up(bytes: &[u8]) -> [u8; WIDTH] {
+    let mut filled = [0; WIDTH];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        filled[..8].copy_from_slice(first);
+        filled[8] = bytes.get(8).copied().unwrap_or_default();
+        if let Some(place) = filled.get_mut(bytes.len() - 8..bytes.len()) {
+            place.copy_from_slice(last);
+        }
     }
-    differs.iter().fold(false, |any, &differs| any | (differs == 0))
+    filled
+}
+
+/// Marks the places at which `@`, `s?-` or `b?a` stands where `://user@`, `sk-` or `bearer` would have it. Over arrays and without a
+/// branch, so that it becomes a few vector instructions.
+#[inline]
+fn look(found: &mut [u8; PLACES], window: &[u8; WIDTH]) {
+    let (Some(first), Some(third)) = (window.first_chunk::<PLACES>(), window.last_chunk::<PLACES>()) else { return };
+    *found = std::array::from_fn(|place| {
+        let (first, third) = (first[place], third[place]);
+        let bearer = (first | 0x20 == b'b') & (third | 0x20 == b'a');
+        let key = (first == b's') & (third == b'-');
+        found[place] | u8::from(bearer | key | (third == b'@'))
+    });
 }
 
 /// The text without its credentials; `None` if it has none. `cut` says that more text followed, so that a credential may be shorter than

@@ -14,6 +14,7 @@
 use crate::id::{SpanId, TraceId};
 use crate::record::Ending;
 
+use super::memory::Memory;
 use super::sync::{AtomicU64, Ordering};
 
 const BEGIN: u64 = 1;
@@ -81,10 +82,12 @@ pub(crate) enum NoteKind {
     RunMetric,
     /// A tag of the run.
     RunTag,
+    /// Several attributes: keys and values, one after the other.
+    Attributes,
 }
 
 impl NoteKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Inputs,
         Self::Input,
         Self::Output,
@@ -103,12 +106,13 @@ impl NoteKind {
         Self::RunParam,
         Self::RunMetric,
         Self::RunTag,
+        Self::Attributes,
     ];
 
     /// Whether the time of the note matters: for its own sake, or because of two that differ the later one holds.
     pub(crate) fn has_time(self) -> bool {
-        use NoteKind::{Attribute, Error, Event, RunMetric, RunParam, RunTag, Tag};
-        matches!(self, Event | RunMetric | Attribute | Tag | RunParam | RunTag | Error)
+        use NoteKind::{Attribute, Attributes, Error, Event, RunMetric, RunParam, RunTag, Tag};
+        matches!(self, Event | RunMetric | Attribute | Attributes | Tag | RunParam | RunTag | Error)
     }
 
     /// The kind a head word names.
@@ -167,6 +171,30 @@ pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_
     put_bytes(&words[NOTE_HEAD_WORDS..], key, body);
 }
 
+/// A note whose key and body stand one right after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JointNote<'a> {
+    pub(crate) span: SpanId,
+    pub(crate) kind: NoteKind,
+    pub(crate) time_unix_ns: u64,
+    /// Bytes of the key; at most [`MAX_KEY_BYTES`].
+    pub(crate) key: usize,
+    /// Bytes of the body.
+    pub(crate) body: usize,
+    /// The key, the body, and zeros up to the end of the last word.
+    pub(crate) words: &'a [[u8; 8]],
+}
+
+#[inline]
+pub(super) fn joint_note(words: &[AtomicU64], note: JointNote<'_>) {
+    let aux = note.kind as u64 | (note.key as u64) << 8;
+    let head = [head(NOTE, aux, words.len()), note.span.to_u64(), note.time_unix_ns, note.body as u64];
+    if let Some((first, rest)) = words.split_first_chunk::<NOTE_HEAD_WORDS>() {
+        put(first, &head);
+        Memory::fill(rest, note.words);
+    }
+}
+
 pub(super) fn site(words: &[AtomicU64], number: u32, facts: &[u8]) {
     put(words, &[head(SITE, u64::from(number), words.len()), facts.len() as u64]);
     put_bytes(&words[SITE_HEAD_WORDS..], facts, &[]);
@@ -190,9 +218,7 @@ fn put_bytes(words: &[AtomicU64], first: &[u8], second: &[u8]) {
 #[inline]
 fn put_whole<'w>(words: &'w [AtomicU64], whole: &[[u8; 8]]) -> &'w [AtomicU64] {
     let (filled, after) = words.split_at(whole.len().min(words.len()));
-    for (word, bytes) in filled.iter().zip(whole) {
-        word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
-    }
+    Memory::fill(filled, whole);
     after
 }
 

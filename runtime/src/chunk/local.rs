@@ -135,11 +135,12 @@ pub(super) fn write<const N: usize>(
 }
 
 /// Writes one entry of `length` words with `fill`; false if there was no room within the budget.
+#[inline(always)]
 pub(super) fn write_with(
     chunks: &'static Chunks,
     length: usize,
     urgency: Urgency,
-    fill: impl Fn(&[AtomicU64]),
+    fill: impl Fn(&[AtomicU64]) + Copy,
 ) -> bool {
     PLACE.with(|place| match place.room(chunks, length) {
         Some(room) => {
@@ -147,7 +148,10 @@ pub(super) fn write_with(
             place.publish(room);
             true
         }
-        None => write_elsewhere(chunks, length, urgency, &fill),
+        None => {
+            let again = fill;
+            write_elsewhere(chunks, length, urgency, &again)
+        }
     })
 }
 

@@ -38,7 +38,7 @@ use crate::record::{Ending, Losses};
 
 use counts::{Count, Counts};
 
-pub(crate) use entry::{Entry, MAX_KEY_BYTES, Malformed, NoteKind};
+pub(crate) use entry::{Entry, JointNote, MAX_KEY_BYTES, Malformed, NoteKind};
 pub(crate) use keeper::keep;
 pub(crate) use table::Urgency;
 
@@ -136,8 +136,23 @@ impl Chunks {
             entry::note(words, span, kind, time_unix_ns, key, body);
         });
         if !written {
-            self.counts.add(Count::Notes);
+            self.count_dropped_note();
         }
+    }
+
+    /// Writes a note that stands in whole words already; likewise.
+    #[inline(always)]
+    pub(crate) fn joint_note(&'static self, note: JointNote<'_>) {
+        let length = entry::note_words(note.key, note.body);
+        let written = local::write_with(self, length, Urgency::Droppable, move |words| entry::joint_note(words, note));
+        if !written {
+            self.count_dropped_note();
+        }
+    }
+
+    #[cold]
+    fn count_dropped_note(&self) {
+        self.counts.add(Count::Notes);
     }
 
     /// Writes the facts of a callsite; false if they could not be written and must be offered again.

@@ -224,6 +224,9 @@ impl Draft<'_> {
             NoteKind::Output => self.record.outputs = tape::output(body, false),
             NoteKind::Items => self.record.outputs = tape::output(body, true),
             NoteKind::Attribute => self.set(key, tape::attribute(body)),
+            NoteKind::Attributes => {
+                tape::attributes(body).into_iter().for_each(|(key, value)| self.set(key, Some(value)));
+            }
             NoteKind::DefaultAttribute if self.record.attribute(key).is_none() => self.set(key, tape::attribute(body)),
             NoteKind::DefaultAttribute => {}
             NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),

@@ -18,12 +18,12 @@ use crate::tape;
 fn read(observed: &Observed<'_>) -> String {
     let mut text = String::new();
     if let Some(failure) = &observed.failure {
-        let mut out = Vec::new();
+        let mut out = tape::Tape::default();
         capture::display(&mut out, failure, 200, &Policy::default());
         text = format!("error {}: {} ", tape::short_type_name(failure.kind()), tape::text(&out));
     }
     if let Some(value) = observed.value {
-        let mut out = Vec::new();
+        let mut out = tape::Tape::default();
         capture::value(&mut out, value, Capture::Full, &Policy::default());
         text += &format!("ok {}", tape::output(&out, false).unwrap().as_str());
     }

@@ -81,7 +81,8 @@ pub fn declared<S: Declared>() -> S {
 impl Facts<'_> {
     /// The handle of this span, which is declared as `S`.
     pub fn declared<S: Declared>(&self) -> S {
-        let Span { trace, id, .. } = *self.span;
-        S::of(OpenSpan { recorder: self.span.recorder(), trace, span: id })
+        self.finish();
+        let Span { trace, id, .. } = *self.span();
+        S::of(OpenSpan { recorder: self.span().recorder(), trace, span: id })
     }
 }

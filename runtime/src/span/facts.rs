@@ -1,20 +1,49 @@
 //! What an attribute's arguments say of a call, written when the call starts.
 
+use std::cell::Cell;
+use std::fmt;
+
 use crate::callsite::Capture as Level;
 use crate::capture::{self, Text, Value};
 use crate::chunk::NoteKind;
+use crate::tape::Tape;
 
-use super::{MAX_TEXT_CHARS, Span};
+use super::{MAX_TEXT_CHARS, Span, put_note, scratch};
 
 /// Takes the dynamic facts of one call. Every method borrows the user's expression, so that nothing is moved.
-#[derive(Debug)]
 pub struct Facts<'s> {
-    pub(super) span: &'s Span,
+    span: &'s Span,
+    /// Attributes that have not been handed over: all of a call are one note.
+    attributes: Cell<Option<Box<Tape>>>,
 }
 
-impl Facts<'_> {
+/// Bytes of attributes from which on they are handed over: with the longest value after them, they still fit into one note.
+const MANY_BYTES: usize = 2048;
+
+impl<'s> Facts<'s> {
+    #[inline]
+    pub(super) fn of(span: &'s Span) -> Self {
+        Self { span, attributes: Cell::new(None) }
+    }
+
+    pub(super) fn span(&self) -> &'s Span {
+        self.span
+    }
+
+    /// Hands over the attributes that have been kept until now.
+    #[inline(never)]
+    pub(super) fn finish(&self) {
+        if let (Some(tape), Some(recorder)) = (self.attributes.take(), self.span.recorder()) {
+            put_note(recorder, self.span.id, NoteKind::Attributes, 0, tape);
+        }
+    }
+
     fn text(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
         if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
+            // Of two attributes of one name the later one holds.
+            if kind == NoteKind::Attribute {
+                self.finish();
+            }
             let policy = recorder.policy();
             self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
         }
@@ -108,7 +137,14 @@ impl Facts<'_> {
 
     /// An attribute.
     pub fn attribute(&self, key: &'static str, value: &dyn Value) {
-        self.value(NoteKind::Attribute, key, value);
+        let Some(recorder) = self.span.recorder() else { return };
+        let mut tape = self.attributes.take().unwrap_or_else(scratch);
+        capture::attribute(&mut tape, key, value, recorder.policy());
+        let is_full = tape.len() > MANY_BYTES;
+        self.attributes.set(Some(tape));
+        if is_full {
+            self.finish();
+        }
     }
 
     /// What is delegated; a preview of 500 characters is kept.
@@ -121,5 +157,11 @@ impl Facts<'_> {
         if self.span.recorder().is_some_and(|recorder| recorder.policy().cap >= Level::Preview) {
             self.value(kind, key, value);
         }
+    }
+}
+
+impl fmt::Debug for Facts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("span", self.span).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use crate::capture;
 use crate::chunk::{MAX_BODY_BYTES, NoteKind};
 use crate::clock::now_unix_ns;
 use crate::outcome::Observed;
+use crate::tape::Tape;
 
 use super::Span;
 
@@ -15,7 +16,7 @@ pub(crate) struct Items {
     started_unix_ns: u64,
     first_after_ns: Option<u64>,
     /// The tapes of the items kept, one after the other.
-    kept: Vec<u8>,
+    kept: Tape,
     /// Later items are not kept; `…` stands for them.
     is_cut: bool,
     failed: bool,
@@ -25,7 +26,7 @@ impl Items {
     /// No item yet.
     pub(crate) fn of(span: &Span) -> Self {
         let started_unix_ns = if span.is_recorded() { now_unix_ns() } else { 0 };
-        Self { count: 0, started_unix_ns, first_after_ns: None, kept: Vec::new(), is_cut: false, failed: false }
+        Self { count: 0, started_unix_ns, first_after_ns: None, kept: Tape::default(), is_cut: false, failed: false }
     }
 
     /// Takes one item. The first one that is a failure is the stream's.

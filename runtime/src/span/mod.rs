@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::callsite::{Callsite, Capture as Level, Kind};
 use crate::capture::{self, Value};
-use crate::chunk::{MAX_BODY_BYTES, NoteKind};
+use crate::chunk::{JointNote, MAX_BODY_BYTES, MAX_KEY_BYTES, NoteKind};
 use crate::clock::now_unix_ns;
 use crate::contain::{self, contained};
 use crate::context::{self, Current};
@@ -34,7 +34,7 @@ use crate::id::{SpanId, TraceId, next_span_id, next_trace_id};
 use crate::outcome::{Failure, Observed};
 use crate::record::Ending;
 use crate::recorder::{self, Recorder};
-use crate::tape;
+use crate::tape::{self, Tape};
 
 /// A call being recorded, or nothing at all. Dropped before it is finished, it is recorded as cancelled.
 #[must_use = "a span that is dropped at once is recorded as cancelled"]
@@ -148,7 +148,7 @@ fn note_inputs(site: &'static Callsite, recorder: &'static Recorder, id: SpanId,
         write_note_with(Some(recorder), id, NoteKind::Inputs, "", |out| {
             capture::inputs(out, site.values, values, level, recorder.policy());
             if out.len() > MAX_BODY_BYTES {
-                out.clear();
+                out.truncate(0);
                 capture::inputs(out, site.values, values, Level::Preview, recorder.policy());
             }
         });
@@ -170,7 +170,10 @@ impl Span {
     #[inline]
     pub fn with(self, say: impl FnOnce(&Facts<'_>)) -> Self {
         if self.is_recorded() {
-            let _ = contained(|| say(&Facts { span: &self }));
+            let facts = Facts::of(&self);
+            let _ = contained(|| say(&facts));
+            facts.finish();
+            drop(facts);
         }
         self
     }
@@ -201,7 +204,7 @@ impl Span {
         write_note(self.recorder, self.id, kind, key, body);
     }
 
-    fn note_with(&self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Vec<u8>)) {
+    fn note_with(&self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Tape)) {
         write_note_with(self.recorder, self.id, kind, key, fill);
     }
 
@@ -368,10 +371,11 @@ fn stamp() -> u64 {
 pub(crate) const MAX_TEXT_CHARS: usize = 16 * 1024;
 
 thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// The tape of this thread's next note; away while one is being written.
+    static SCRATCH: Cell<Option<Box<Tape>>> = const { Cell::new(None) };
 }
 
-/// Beyond this, the scratch buffer of a thread is given back after use.
+/// Beyond this, the scratch tape of a thread is given back after use.
 const KEPT_SCRATCH_BYTES: usize = 64 * 1024;
 
 /// Writes a note whose body is made by `fill`, which may run the user's code, annotated functions included.
@@ -380,21 +384,41 @@ pub(crate) fn write_note_with(
     span: SpanId,
     kind: NoteKind,
     key: &str,
-    fill: impl FnOnce(&mut Vec<u8>),
+    fill: impl FnOnce(&mut Tape),
 ) {
-    let mut body = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    body.clear();
-    fill(&mut body);
-    write_note(recorder, span, kind, key, &body);
-    if body.capacity() <= KEPT_SCRATCH_BYTES {
-        let _ = SCRATCH.try_with(|scratch| scratch.set(body));
+    let Some(recorder) = recorder else { return };
+    let mut tape = scratch();
+    let key = key.as_bytes();
+    let key = key.get(..MAX_KEY_BYTES).unwrap_or(key);
+    tape.put(key);
+    fill(&mut tape);
+    put_note(recorder, span, kind, key.len(), tape);
+}
+
+#[inline]
+fn scratch() -> Box<Tape> {
+    SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
+}
+
+/// Hands over what stands on the tape: a key of so many bytes and a body.
+#[inline(never)]
+fn put_note(recorder: &'static Recorder, span: SpanId, kind: NoteKind, key: usize, mut tape: Box<Tape>) {
+    let body = tape.len() - key;
+    let time_unix_ns = time_of(kind);
+    recorder.chunks().joint_note(JointNote { span, kind, time_unix_ns, key, body, words: tape.words() });
+    if tape.capacity() <= KEPT_SCRATCH_BYTES {
+        tape.clear();
+        let _ = SCRATCH.try_with(|scratch| scratch.set(Some(tape)));
     }
+}
+
+fn time_of(kind: NoteKind) -> u64 {
+    if kind.has_time() { now_unix_ns() } else { 0 }
 }
 
 pub(crate) fn write_note(recorder: Option<&'static Recorder>, span: SpanId, kind: NoteKind, key: &str, body: &[u8]) {
     if let Some(recorder) = recorder {
-        let time = if kind.has_time() { now_unix_ns() } else { 0 };
-        recorder.chunks().note(span, kind, time, key.as_bytes(), body);
+        recorder.chunks().note(span, kind, time_of(kind), key.as_bytes(), body);
     }
 }
 
@@ -447,14 +471,14 @@ fn standing_notes(site: &'static Callsite, recorder: &Recorder) -> Vec<(u8, &'st
     let (policy, mut notes) = (recorder.policy(), Vec::new());
     let level = site.inputs.min(policy.cap);
     if site.values.is_empty() && site.kind == Kind::Node && level > Level::None {
-        let mut body = Vec::new();
+        let mut body = Tape::default();
         capture::inputs(&mut body, &[], &[], level, policy);
-        notes.push((NoteKind::Inputs as u8, "", body));
+        notes.push((NoteKind::Inputs as u8, "", body.to_vec()));
     }
     if matches!(site.kind, Kind::Workflow | Kind::Scheduled) && !site.workflow.is_empty() {
-        let mut body = Vec::new();
+        let mut body = Tape::default();
         capture::text(&mut body, site.workflow, MAX_TEXT_CHARS, policy);
-        notes.push((NoteKind::Tag as u8, "workflow", body));
+        notes.push((NoteKind::Tag as u8, "workflow", body.to_vec()));
     }
     notes
 }

@@ -7,6 +7,7 @@ use crate::chunk::NoteKind;
 use crate::context;
 use crate::id::{SpanId, TraceId};
 use crate::recorder::Recorder;
+use crate::tape::Tape;
 
 use super::{MAX_TEXT_CHARS, write_note_with};
 
@@ -83,7 +84,7 @@ impl OpenSpan {
         self.write(kind, key, |out, policy| capture::named_display(out, key, value, MAX_TEXT_CHARS, policy));
     }
 
-    pub(super) fn write(self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Vec<u8>, &capture::Policy)) {
+    pub(super) fn write(self, kind: NoteKind, key: &str, fill: impl FnOnce(&mut Tape, &capture::Policy)) {
         if let Some(recorder) = self.recorder {
             write_note_with(self.recorder, self.span, kind, key, |out| fill(out, recorder.policy()));
         }

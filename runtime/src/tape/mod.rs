@@ -1,6 +1,6 @@
 //! Captured values as compact bytes: written on the caller's thread, turned into JSON text on the collector's.
 //!
-//! In: bytes appended by `capture`. Out: [`Json`](crate::record::Json), attribute values, text. Any bytes at all give valid JSON and no panic.
+//! In: bytes appended by `capture`, by way of [`Tape`]. Out: [`Json`](crate::record::Json), attribute values, text. Any bytes at all give valid JSON and no panic.
 //! Not done here: reading a user's value, redaction (`capture`).
 //!
 //! A tape is a row of values; a *payload* is what one note of a span holds. Numbers are little-endian; `n` is a LEB128 number of at most ten
@@ -47,14 +47,19 @@ mod read;
 mod render;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub(crate) use payload::{attribute, inputs, output, text};
+pub(crate) use payload::{attribute, attributes, inputs, output, text};
 #[cfg(test)]
 pub(crate) use render::render;
 pub(crate) use render::short_type_name;
+pub(crate) use write::{BEYOND_SEVEN_BYTES, NUMBER, Tape, number, seven_bytes, short, two_bytes};
 
 /// The longest text or limit a tape can hold, in bytes: 256 MiB.
 pub(crate) const LONGEST: usize = (1 << 28) - 1;
+
+/// Limit of a value on a tape that names none, in bytes of JSON text.
+pub(crate) const UNNAMED_LIMIT: usize = 1 << 20;
 
 /// Deepest nesting that is written. `serde_json` reads 127 levels, and a payload puts a value into one or two of its own.
 pub(crate) const DEEPEST: usize = 120;
@@ -89,55 +94,4 @@ pub(crate) mod tag {
     pub(crate) const CHARACTERS: u8 = 0x19;
     pub(crate) const SHAPE: u8 = 0x1a;
     pub(crate) const SMALL: u8 = 0x80;
-}
-
-/// Appends `tag` and `n`.
-#[inline]
-pub(crate) fn put_number(out: &mut Vec<u8>, tag: u8, n: u64) {
-    if n < 0x80 {
-        out.extend_from_slice(&[tag, n as u8]);
-    } else if n < 0x4000 {
-        out.extend_from_slice(&[tag, n as u8 | 0x80, (n >> 7) as u8]);
-    } else {
-        put_long_number(out, tag, n);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn put_long_number(out: &mut Vec<u8>, tag: u8, mut n: u64) {
-    let mut bytes = [tag; 11];
-    let mut len = 1;
-    while n >= 0x80 {
-        bytes[len] = n as u8 | 0x80;
-        n >>= 7;
-        len += 1;
-    }
-    bytes[len] = n as u8;
-    out.extend_from_slice(&bytes[..=len]);
-}
-
-/// Appends `tag` and a text.
-#[inline]
-pub(crate) fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
-    if text.len() < 0x80 {
-        out.extend_from_slice(&[tag, text.len() as u8]);
-    } else {
-        put_long_number(out, tag, text.len() as u64);
-    }
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Appends `tag` and room for the length of a text whose bytes follow; gives the place to hand to [`close_text`].
-pub(crate) fn open_text(out: &mut Vec<u8>, tag: u8) -> usize {
-    out.extend_from_slice(&[tag, 0x80, 0x80, 0x80, 0]);
-    out.len()
-}
-
-/// Makes everything from `start` on the text opened there; at most [`LONGEST`] bytes.
-pub(crate) fn close_text(out: &mut [u8], start: usize) {
-    let len = out.len() - start;
-    for (place, byte) in out[start - 4..start].iter_mut().enumerate() {
-        *byte = (len >> (7 * place)) as u8 & 0x7f | if place < 3 { 0x80 } else { 0 };
-    }
 }

@@ -1,11 +1,9 @@
 //! What the notes of a span hold: the inputs of a call, an output, the value of an attribute.
 
+use super::UNNAMED_LIMIT;
 use super::read::{Cursor, Token};
 use super::render::{json, render_into, render_text};
 use crate::record::{AttributeValue, Json};
-
-/// Limit of a value on a tape that names none, in bytes of JSON text.
-const UNNAMED_LIMIT: usize = 1 << 20;
 
 /// Limit of the joined items of a stream, in bytes of JSON text. Each item has its own limit as well.
 const JOINED_LIMIT: usize = 1 << 20;
@@ -132,10 +130,25 @@ fn list(text: &mut String, bytes: &[u8]) {
 /// The value as an attribute; `None` if there is none. Scalars keep their type, an integer beyond `i64` and a marker become text, lists and
 /// objects JSON text.
 pub(crate) fn attribute(bytes: &[u8]) -> Option<AttributeValue> {
+    attribute_at(&mut Cursor::new(bytes))
+}
+
+/// Attributes one after the other, each a key and a value.
+pub(crate) fn attributes(bytes: &[u8]) -> Vec<(&str, AttributeValue)> {
     let mut cursor = Cursor::new(bytes);
-    let limit = limit(&mut cursor);
-    let token = cursor.peek()?;
-    Some(match token {
+    let mut found = Vec::new();
+    while let Some(Token::Key(key)) = cursor.next() {
+        let Some(value) = attribute_at(&mut cursor) else { break };
+        found.push((key, value));
+    }
+    found
+}
+
+/// Reads one value and its limit.
+fn attribute_at(cursor: &mut Cursor<'_>) -> Option<AttributeValue> {
+    let limit = limit(cursor);
+    let start = *cursor;
+    let value = match cursor.peek()? {
         Token::Bool(value) => AttributeValue::Bool(value),
         Token::Unsigned(value) => match i64::try_from(value) {
             Ok(value) => AttributeValue::Int(value),
@@ -147,20 +160,27 @@ pub(crate) fn attribute(bytes: &[u8]) -> Option<AttributeValue> {
         Token::Single(value) => AttributeValue::Float(value.to_string().parse().unwrap_or(f64::from(value))),
         Token::Number(text) => AttributeValue::Text(text.to_owned()),
         Token::String { .. } | Token::Opaque(_) | Token::Panicked | Token::Failed(_) | Token::Cut => {
-            AttributeValue::Text(text(bytes))
+            AttributeValue::Text(text_at(start, limit))
         }
         _ => {
             let mut text = String::new();
-            render_into(&mut text, &mut cursor, limit);
+            let mut value = start;
+            render_into(&mut text, &mut value, limit);
             AttributeValue::Json(json(text))
         }
-    })
+    };
+    cursor.skip();
+    Some(value)
 }
 
 /// The text of a string or marker, the JSON text of anything else; empty if there is nothing.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut cursor = Cursor::new(bytes);
     let limit = limit(&mut cursor);
+    text_at(cursor, limit)
+}
+
+fn text_at(mut cursor: Cursor<'_>, limit: usize) -> String {
     match cursor.peek() {
         Some(Token::String { text, cut: false }) => text.to_owned(),
         Some(Token::String { text, cut: true }) => format!("{text}…"),

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::read::Cursor;
+use super::read::{Cursor, Token};
 use super::render::render_into;
-use super::{attribute, inputs, output, render, short_type_name, tag, text};
+use super::{Tape, attribute, attributes, inputs, output, render, short, short_type_name, tag, text};
 use crate::record::{AttributeValue, Json};
 
 /// Bytes that are mostly tags and short lengths, so that most of them nest.
@@ -38,7 +38,41 @@ proptest! {
             prop_assert!(serde_json::from_str::<Value>(payload.as_str()).is_ok(), "{payload:?}");
         }
         attribute(&bytes);
+        attributes(&bytes);
         text(&bytes);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_number_reads_back_as_written(n: u64, shift in 0u32..64, before in prop::collection::vec(any::<u8>(), 0..10)) {
+        for n in [n >> shift, (1 << shift) - 1, 1 << shift] {
+            let mut tape = Tape::over(before.clone());
+            tape.put_number(tag::UNSIGNED, n);
+            let read = Cursor::new(&tape).next();
+            prop_assert_eq!((read, tape.len()), (Some(Token::Unsigned(n)), 2 + n.max(1).ilog2() as usize / 7));
+            if (0x80..super::BEYOND_SEVEN_BYTES).contains(&n) {
+                let (bytes, len) = super::seven_bytes(tag::UNSIGNED, n);
+                prop_assert_eq!(&bytes[..len], &tape[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tape_holds_what_was_put_whatever_room_it_had(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..9), room in 0usize..99, most in 0usize..99) {
+        let mut tape = Tape::over(vec![7; room]);
+        for (place, piece) in pieces.iter().enumerate() {
+            match place % 3 {
+                0 => tape.put(piece),
+                1 => { tape.close(); tape.put(piece); }
+                _ => { tape.open(most); tape.put(piece); }
+            }
+        }
+        let mut whole = pieces.concat();
+        prop_assert_eq!(&tape[..], &whole[..]);
+        prop_assert_eq!(short(&whole[..whole.len().min(8)]), whole.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        whole.resize(whole.len().next_multiple_of(8), 0);
+        prop_assert_eq!(tape.words().concat(), whole);
     }
 }
 
@@ -55,7 +89,8 @@ fn endless_nesting_neither_overflows_nor_doubles() {
 fn cut_values_say_so_and_stay_json() {
     // {"a": [1, 2, "long…"], "b": 3}
     let mut tape = vec![tag::MAP, tag::KEY, 1, b'a', tag::LIST, 0x81, 0x82];
-    super::put_text(&mut tape, tag::STRING, &"é\n".repeat(40));
+    tape.extend([tag::STRING, 120]);
+    tape.extend("é\n".repeat(40).as_bytes());
     tape.extend([tag::END, tag::KEY, 1, b'b', 0x83, tag::END]);
     let cut = |limit| render(&tape, limit).as_str().to_owned();
     assert_eq!(cut(1000), format!(r#"{{"a":[1,2,"{}"],"b":3}}"#, "é\\n".repeat(40)));
@@ -69,8 +104,8 @@ fn cut_values_say_so_and_stay_json() {
 #[test]
 fn scalars_as_attributes_keep_their_type() {
     let number = |tag, n| {
-        let mut tape = Vec::new();
-        super::put_number(&mut tape, tag, n);
+        let mut tape = Tape::default();
+        tape.put_number(tag, n);
         attribute(&tape)
     };
     assert_eq!(attribute(&[tag::TRUE]), Some(AttributeValue::Bool(true)));
@@ -87,11 +122,28 @@ fn scalars_as_attributes_keep_their_type() {
 }
 
 #[test]
+fn attributes_stand_one_after_the_other() {
+    let mut tape = Tape::default();
+    for (key, value) in
+        [("n", &[0x85][..]), ("list", &[tag::LIMIT, 100, tag::LIST, 0x81, tag::END]), ("s", &[tag::STRING, 1, b'x'])]
+    {
+        tape.put_text(tag::KEY, key);
+        tape.put(value);
+    }
+    let list = AttributeValue::Json(Json::of(&json!([1])));
+    let expected = [("n", AttributeValue::Int(5)), ("list", list), ("s", AttributeValue::Text("x".into()))];
+    assert_eq!(attributes(&tape), expected);
+    assert_eq!(attributes(&tape[..tape.len() - 3]), expected[..2], "a key without a value says nothing");
+    assert_eq!(attributes(&[]), []);
+}
+
+#[test]
 fn items_of_a_stream_are_joined() {
     let text = |text: &str, tag| {
-        let mut tape = vec![tag::LIMIT, 100];
-        super::put_text(&mut tape, tag, text);
-        tape
+        let mut tape = Tape::default();
+        tape.put_number(tag::LIMIT, 100);
+        tape.put_text(tag, text);
+        tape.to_vec()
     };
     let strings = [text("Hel", tag::STRING), text("lo \"", tag::STRING), text("wor", tag::STRING_CUT)].concat();
     assert_eq!(output(&strings, true).map(|json| json.to_value()), Some(json!("Hello \"wor…")));
