@@ -452,6 +452,7 @@ impl Losses {
     }
 
     /// A count, by the name [`Losses::by_cause`] gives it.
+    #[cfg(feature = "store")]
     pub(crate) fn by_name(&mut self, name: &str) -> Option<&mut u64> {
         Some(match name {
             "spans" => &mut self.spans,

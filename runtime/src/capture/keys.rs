@@ -39,7 +39,7 @@ const NO_RULE: u64 = 1;
 
 impl Keys {
     pub(super) fn new() -> Box<Self> {
-        Box::new(Self { places: [const { Place::FREE }; PLACES] })
+        Box::new(Self { places: [const { Place::free() }; PLACES] })
     }
 
     /// The tag, length and text of a key under no rule, and zeros.
@@ -68,8 +68,9 @@ impl Keys {
 }
 
 impl Place {
-    const FREE: Self =
-        Self { address: AtomicU64::new(FREE), length: AtomicU64::new(0), text: [const { AtomicU64::new(0) }; 2] };
+    const fn free() -> Self {
+        Self { address: AtomicU64::new(FREE), length: AtomicU64::new(0), text: [const { AtomicU64::new(0) }; 2] }
+    }
 
     #[inline]
     fn bytes(&self) -> [u8; 16] {

@@ -19,6 +19,7 @@ pub(super) enum Count {
 
 const COUNTS: usize = 5;
 /// Words of memory that holds them.
+#[cfg(feature = "store")]
 pub(super) const WORDS: usize = 512;
 
 /// Counts, in mapped memory where there is some.

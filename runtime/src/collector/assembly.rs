@@ -187,7 +187,6 @@ impl Assembly {
     }
 
     /// From now on, [`Self::write_running`] writes roots that have been open for so long; `None`: never.
-    #[cfg_attr(all(not(feature = "store"), not(test)), expect(dead_code, reason = "nobody reads what is running"))]
     pub(super) fn show_after(&mut self, after: Option<Duration>) {
         self.roots = after.map(Roots::after);
     }
@@ -225,6 +224,7 @@ impl Assembly {
     }
 
     /// Spans whose end has been read and whose start has not.
+    #[cfg(feature = "store")]
     pub(crate) fn strangers(&self) -> Vec<SpanId> {
         self.open.iter().filter(|(_, span)| span.end.is_some() && !span.is_known()).map(|(id, _)| id).collect()
     }

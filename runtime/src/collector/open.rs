@@ -48,6 +48,7 @@ impl OpenSpans {
         self.places.get(&id).map(|place| &mut self.spans[*place])
     }
 
+    #[cfg(feature = "store")]
     pub(super) fn iter(&self) -> impl Iterator<Item = (SpanId, &OpenSpan)> {
         self.places.iter().map(|(id, place)| (*id, &self.spans[*place]))
     }

@@ -264,10 +264,10 @@ impl Draft<'_> {
         }
         let (workflow, run) = (self.record.workflow.as_deref(), self.record.run.as_deref());
         match note.kind {
-            NoteKind::Attribute => has(&self.record.attributes, &note.key),
-            NoteKind::Tag => workflow.is_some_and(|workflow| has(&workflow.tags, &note.key)),
-            NoteKind::RunParam => run.is_some_and(|run| has(&run.params, &note.key)),
-            NoteKind::RunTag => run.is_some_and(|run| has(&run.tags, &note.key)),
+            NoteKind::Attribute => has(&self.record.attributes, note.key),
+            NoteKind::Tag => workflow.is_some_and(|workflow| has(&workflow.tags, note.key)),
+            NoteKind::RunParam => run.is_some_and(|run| has(&run.params, note.key)),
+            NoteKind::RunTag => run.is_some_and(|run| has(&run.tags, note.key)),
             NoteKind::Error => self.record.error.is_some(),
             // Of events and metrics each counts; those that are met again are known by what they say.
             _ => false,

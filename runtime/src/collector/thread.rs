@@ -120,6 +120,7 @@ impl Handle {
     }
 
     /// A way to flush that outlives this handle.
+    #[cfg(feature = "store")]
     pub(crate) fn flusher(&self) -> impl Fn(Instant) -> Option<Report> + Send + Sync + 'static {
         let (commands, thread) = (self.commands.clone(), self.thread());
         move |deadline| ask(&commands, thread.as_ref(), Command::Flush, deadline)

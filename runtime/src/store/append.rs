@@ -190,7 +190,9 @@ pub(super) fn append_open(
             let sum = Sum { root: Some(Root::of(span, false)), ..Sum::nothing(span) };
             match found {
                 Some(trace) => sum.add_to(transaction, &trace)?,
-                None => drop(sum.make(transaction, span.trace_id, destination)?),
+                None => {
+                    sum.make(transaction, span.trace_id, destination)?;
+                }
             }
         }
     }

@@ -256,7 +256,7 @@ pub(crate) fn short(bytes: &[u8]) -> u64 {
     let len = bytes.len();
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return u64::from(first) | u64::from(last) << (8 * (len - 4) as u32 & 63);
+        return u64::from(first) | u64::from(last) << ((8 * (len - 4) as u32) & 63);
     }
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }

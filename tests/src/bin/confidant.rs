@@ -101,7 +101,7 @@ fn confiding_workflow(secret: &str, stay: bool) {
     pass_on(secret);
     gather(secret, &[format!("Bearer {secret}"), "visible-word".into()]);
     if stay {
-        println!("ready");
+        writeln!(std::io::stdout(), "ready").expect("somebody reads");
         std::io::stdout().flush().expect("somebody listens");
         std::thread::sleep(Duration::from_secs(600));
     }

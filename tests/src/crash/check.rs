@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::receiver::{Got, Key};
 use super::victim::{Load, Returned};
 
+/// What has arrived of each call, by its name and numbers.
+type Calls<'g> = HashMap<(&'g str, (u64, u64, u64)), Vec<&'g Got>>;
+
 /// What came of the spans of one round.
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
@@ -39,7 +42,7 @@ impl Sum {
 /// Compares what the server has with what had returned.
 pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> Sum {
     let mut sum = Sum { spans: spans.len() as u64, ..Sum::default() };
-    let mut calls: HashMap<(&str, (u64, u64, u64)), Vec<&Got>> = HashMap::new();
+    let mut calls: Calls<'_> = HashMap::new();
     let mut roots: HashMap<&[u8], u64> = HashMap::new();
     for ((trace, _), span) in spans {
         if let Some(call) = span.call {
@@ -76,14 +79,7 @@ pub fn compare(spans: &HashMap<Key, Got>, victims: &[(Load, Vec<Returned>)]) -> 
     sum
 }
 
-fn compare_calls(
-    calls: &HashMap<(&str, (u64, u64, u64)), Vec<&Got>>,
-    load: &Load,
-    worker: u64,
-    name: &str,
-    returned: u64,
-    sum: &mut Sum,
-) {
+fn compare_calls(calls: &Calls<'_>, load: &Load, worker: u64, name: &str, returned: u64, sum: &mut Sum) {
     sum.returned += returned;
     for number in 0..returned {
         match calls.get(&(name, (load.victim, worker, number))).map(Vec::as_slice) {

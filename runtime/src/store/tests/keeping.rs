@@ -45,6 +45,11 @@ proptest! {
         // Compared as text: NaN equals nothing, itself included.
         prop_assert_eq!(format!("{:?}", store.spans(record.trace_id).expect("spans")), format!("{:?}", [record]));
     }
+}
+
+proptest! {
+    // Each of them makes some hundred records, and reads them twice.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_trace_comes_back_as_it_went_in_however_it_was_split(
