@@ -110,6 +110,7 @@ impl Source for Heap {
 
 /// A collector without a thread: what it has read, by span.
 struct Reader {
+    chunks: &'static Chunks,
     drain: Drain,
     /// Begun, ended, notes; of spans 1 to 3.
     seen: [[u32; 3]; 3],
@@ -119,7 +120,7 @@ struct Reader {
 
 impl Reader {
     fn new(chunks: &'static Chunks) -> Self {
-        Self { drain: Drain::new(chunks), seen: [[0; 3]; 3], bodies: Vec::new() }
+        Self { chunks, drain: Drain::new(chunks), seen: [[0; 3]; 3], bodies: Vec::new() }
     }
 
     /// What the collector does between two pauses.
@@ -147,8 +148,11 @@ impl Reader {
         self.drain.recycle();
     }
 
-    /// Cycles until all chunks are back.
+    /// Cycles until all chunks are back. In the model a thread can be joined before its locals are gone.
     fn settle(&mut self) {
+        while self.chunks.slots().any(|slot| slot.phase() == Phase::Written) {
+            thread::yield_now();
+        }
         (0..3).for_each(|_| self.cycle());
         assert!(!self.drain.has_settled());
     }
@@ -224,7 +228,7 @@ fn a_thread_that_finds_no_chunk_counts_its_span_and_the_next_one_finds_it_free()
 
 #[test]
 fn a_chunk_that_is_stocked_while_threads_look_for_one_is_taken_once() {
-    explore(3, || {
+    explore(2, || {
         let (chunks, heap) = (chunks(2, 0), Heap::default());
         let mut reader = Reader::new(chunks);
         let [one, two] = [1, 2].map(|number| {
