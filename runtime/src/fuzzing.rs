@@ -25,14 +25,6 @@ pub const TARGETS: [Target; 13] = [
     ("json", crate::capture::fuzzing::json),
 ];
 
-/// What is planted where it must not come out again. A fuzzer writes it as the byte 1.
-pub(crate) const PLANTED: &str = "Pl4nted-7e3f";
-
-/// Any bytes as text, with [`PLANTED`] for the byte 1.
-pub(crate) fn text_with_secrets(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace('\u{1}', PLANTED)
-}
-
 /// What is taken is what W3C's grammar has, and is written again as it was read.
 fn traceparent(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

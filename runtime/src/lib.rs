@@ -54,6 +54,8 @@ mod id;
 mod nearest;
 mod outcome;
 mod pipeline;
+#[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
+mod planted;
 pub mod record;
 mod recorder;
 pub mod semconv;

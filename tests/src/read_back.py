@@ -122,7 +122,7 @@ def create_user(name, password):
 
 
 def permit(experiment, user, permission):
-    auth().create_experiment_permission(experiment_id(experiment), user, permission)
+    auth().grant_user_permission(user, "experiment", experiment_id(experiment), permission)
 
 
 def auth():

@@ -24,7 +24,7 @@ impl Tmpfs {
         let options = std::ffi::CString::new(format!("size={kib}k,mode=0755")).expect("no zero in it");
         mount("spanwright-test", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap_or_else(
             |error| {
-                panic!("these tests fill a disk of their own, and no tmpfs can be mounted: {error}; run them as root")
+                panic!("these tests fill a disk of their own, and no tmpfs can be mounted: {error}; run them as root, or by `unshare --map-root-user --mount`")
             },
         );
         Self { folder }

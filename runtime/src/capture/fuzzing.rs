@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Capture, Policy, scan};
-use crate::fuzzing::{PLANTED, text_with_secrets};
+use crate::planted::{PLANTED, text_with_secrets};
 use crate::tape::{self, Tape};
 
 /// The quick look misses nothing, what is clean stays as it is, and a credential is gone whatever stands around it.

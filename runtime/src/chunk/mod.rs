@@ -82,8 +82,9 @@ impl Chunks {
 
     fn with_each(small: usize, medium: usize, large: usize) -> Self {
         Self {
-            small: Table::new(small, SMALL_WORDS),
-            long: [Table::new(medium, MEDIUM_WORDS), Table::new(large, LARGE_WORDS)],
+            small: Table::new(small, small.div_ceil(4), SMALL_WORDS),
+            // Few of these are ready, and a model call of many may be made at once.
+            long: [Table::new(medium, medium, MEDIUM_WORDS), Table::new(large, large.div_ceil(4), LARGE_WORDS)],
             counts: Counts::default(),
             watch: OnceLock::new(),
             disowned: AtomicBool::new(false),

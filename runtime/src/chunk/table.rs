@@ -98,10 +98,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(slots: usize, words: usize) -> Self {
+    /// Slots for so many chunks of so many words, and `spare` ones for when none of them is ready.
+    pub(super) fn new(slots: usize, spare: usize, words: usize) -> Self {
         let empty =
             |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
-        let (slots, spare) = (empty(slots), empty(slots.div_ceil(4)));
+        let (slots, spare) = (empty(slots), empty(spare));
         Self { slots, spare, is_stocked: AtomicBool::new(false), wanted: AtomicUsize::new(0), words }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::layers::Layers;
 use super::{Config, Destination, Overrides, VARIABLES, credentials, file, uri};
-use crate::fuzzing::{PLANTED, text_with_secrets};
+use crate::planted::{PLANTED, text_with_secrets};
 
 /// Whatever stands in `spanwright.toml` and the environment, there is a configuration, and nothing said of it shows a secret.
 ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::http::{Endpoint, Failure, Http, Login, Request, SHOWN_CHARS, Tls, explain};
 use super::mlflow::{self, TraceFacts, TraceSummary};
-use crate::fuzzing::{PLANTED, text_with_secrets};
+use crate::planted::{PLANTED, text_with_secrets};
 use crate::tree;
 
 const USER: &str = "ann";

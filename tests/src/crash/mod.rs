@@ -76,7 +76,8 @@ impl Outcome {
             let Sum { missing, returned, .. } = &self.sum;
             faults.push(format!("{} of {returned} calls that had returned are missing: {missing:?}", missing.len()));
         }
-        if !self.plan.is_on_heap && self.sum.prompts_lost > 0 && self.lost.heap_chunks_lost == 0 {
+        let counted = self.lost.values > 0 || self.lost.heap_chunks_lost > 0;
+        if !self.plan.is_on_heap && self.sum.prompts_lost > 0 && !counted {
             faults.push(format!("{} prompts are lost and not counted: {:?}", self.sum.prompts_lost, self.lost));
         }
         faults
@@ -174,8 +175,15 @@ impl Round<'_> {
     /// Lines of the programs that nothing of what was done to them explains.
     fn said(&self) -> Vec<String> {
         let said = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-        let is_odd =
-            |line: &&str| ["panicked", "could not be read", "lost since start"].iter().any(|odd| line.contains(odd));
+        // A prompt for which there was no room may be lost, if that is counted.
+        let is_counted = |line: &&str| {
+            let causes = line.split_once("lost since start: ").map_or("", |(_, causes)| causes);
+            causes.split("; ").all(|cause| cause.ends_with("values dropped, the chunks were full"))
+        };
+        let is_odd = |line: &&str| {
+            ["panicked", "could not be read"].iter().any(|odd| line.contains(odd))
+                || line.contains("lost since start") && !is_counted(line)
+        };
         said.lines().filter(is_odd).map(str::to_owned).collect()
     }
 

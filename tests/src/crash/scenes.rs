@@ -1,9 +1,13 @@
 //! Smaller programs that are killed, or outlive what is done to them: each stands still where the test wants it.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use spanwright::{SandboxOutcome, delegate, sandbox, tool, workflow};
+
+/// Whether all three spans are open.
+static OPEN: AtomicBool = AtomicBool::new(false);
 
 struct Ran;
 
@@ -15,6 +19,7 @@ impl SandboxOutcome for Ran {
 
 #[sandbox]
 fn run_script() -> Ran {
+    OPEN.store(true, Ordering::Release);
     say("open");
     wait();
     Ran
@@ -55,6 +60,9 @@ pub fn play(task: &str, guard: spanwright::Guard, steps: u64) {
         }
         "outlived" => {
             let thread = std::thread::spawn(held_workflow);
+            while !OPEN.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             guard.flush(Duration::from_secs(20));
             drop(guard);
             say("dropped");
