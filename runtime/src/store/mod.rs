@@ -26,7 +26,7 @@
 //! | `store.db.corrupt-<unix s>` | one that could not be read, put aside |
 //! | `store.db.corrupt-<unix s>.read` | locked while that is read, and not empty once what it had undelivered is in the store |
 //! | `open.lock` | locked for the moment of opening |
-//! | `spool/` | what forked processes hand on: see [`spool`] |
+//! | `spool/` | what forked processes hand on: see `spool.rs` |
 //! | `export-<hash>.lock` | locked as long as somebody exports to the destination with that hash |
 //! | `.gitignore` | `*` |
 //!
@@ -34,7 +34,7 @@
 //! |---|---|---|
 //! | `destinations` | a URI and its number | number |
 //! | `traces` | a trace: destination, what its root says, counts | number |
-//! | `spans` | finished spans of one trace that were stored together, in the form of [`block`], with the id of the first | sequence number of the first; (trace, span id) |
+//! | `spans` | finished spans of one trace that were stored together, in the form of `block.rs`, with the id of the first | sequence number of the first; (trace, span id) |
 //! | `span_ids` | a span behind the first of its row, of a trace that came in more than one batch | (trace, span id) |
 //! | `queue` | spans with sequence numbers from one to another that wait for a destination | (destination, first sequence number) |
 //! | `rejections` | why a destination refused a span for good | sequence number |
