@@ -225,7 +225,12 @@ impl Store {
         let mut connection = Connection::open_in_memory().during("open a store in memory")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::prepare(&mut connection, "memory")?;
-        Ok(Self::new(Held::in_memory(connection), Place::default()))
+        Ok(Self::without_place(connection))
+    }
+
+    /// A store on a connection that is not kept up with any file.
+    fn without_place(connection: Connection) -> Self {
+        Self::new(Held::in_memory(connection), Place::default())
     }
 
     fn new(held: Held, place: Place) -> Self {

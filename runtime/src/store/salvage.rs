@@ -6,9 +6,8 @@ use std::path::Path;
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
-use super::held::Held;
 use super::read::{SUMMARY, summary};
-use super::{Place, ProcessId, Result, Store, TraceSummary, folder, open_file, schema, unusable};
+use super::{ProcessId, Result, Store, TraceSummary, folder, open_file, schema, unusable};
 use crate::fork::OwnFile;
 use crate::id::{SpanId, TraceId};
 use crate::record::{Batch, SpanRecord};
@@ -82,7 +81,7 @@ fn opened(aside: &Path) -> Option<Store> {
     let mut connection = open_file(aside).ok()?;
     let is_ours = schema::bring_up_to_date(&mut connection, &aside.display().to_string()).is_ok();
     // Without a place of its own: what is found wrong in it is passed over.
-    is_ours.then(|| Store::new(Held::in_memory(connection), Place::default()))
+    is_ours.then(|| Store::without_place(connection))
 }
 
 /// Brings over what `from` has not delivered, and what its processes have left open.
