@@ -14,7 +14,7 @@ use crate::programs::{Build, Programs, Running, Subject, number};
 use crate::say;
 
 /// Spans under callgrind, which takes some fifty times as long.
-const COUNTED: u32 = 5_000;
+const COUNTED: u32 = 2_000;
 
 /// What one span costs.
 #[derive(Clone, Debug)]

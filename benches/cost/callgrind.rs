@@ -17,8 +17,25 @@ pub(crate) fn find() -> io::Result<()> {
     there.then_some(()).ok_or_else(missing)
 }
 
+/// Under callgrind threads take turns, so that a thread may read the clock and go on a while later. Where our clock is then no longer believed and the
+/// system is asked instead, the call is made anew, so many times at most.
+const TRIES: usize = 4;
+
 /// Instructions a span within the function `measured`, on whichever thread it runs. Start, warm-up and background threads are not in it.
 fn instructions(call: &Call) -> io::Result<f64> {
+    let mut least = f64::INFINITY;
+    for _ in 0..TRIES {
+        let (instructions, asked_system) = counted(call)?;
+        least = least.min(instructions);
+        if !(asked_system && call.is_ours()) {
+            break;
+        }
+    }
+    Ok(least)
+}
+
+/// One run: instructions a span, and whether the system's clock was asked in it.
+fn counted(call: &Call) -> io::Result<(f64, bool)> {
     let counts = call.scratch.0.join("callgrind.out");
     let under = [
         "valgrind",
@@ -31,7 +48,7 @@ fn instructions(call: &Call) -> io::Result<f64> {
     let text = fs::read_to_string(&counts)?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals:")?.trim().parse::<f64>().ok());
     let total = total.filter(|total| *total > 0.0).ok_or_else(|| io::Error::other("callgrind counted nothing"))?;
-    Ok(total / number(&answer, "spans")?)
+    Ok((total / number(&answer, "spans")?, text.contains("clock_gettime")))
 }
 
 /// Of each call, as many at a time as there are cores: what else runs does not change the count.

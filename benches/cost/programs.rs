@@ -200,6 +200,10 @@ impl Call {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    pub(crate) fn is_ours(&self) -> bool {
+        self.program.ends_with(Spanwright.program())
+    }
+
     fn command(&self, under: &[String]) -> Command {
         let mut words = under.iter().map(AsRef::as_ref).chain([self.program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or_default());
