@@ -51,9 +51,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         say(&format!("behind the thread: {name}"));
         let row = stages(&behind, load)?;
         let until_request: f64 = row.stages.iter().take(5).sum::<f64>() + row.calls;
-        if let Some(limit) = limit
-            && until_request > limit
-        {
+        if let Some(limit) = limit.filter(|limit| until_request > *limit) {
             section
                 .misses
                 .push(format!("{name}: {until_request:.0} instructions a span until its request, above {limit:.0}"));
