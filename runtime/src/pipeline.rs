@@ -363,8 +363,8 @@ const ROOT_PATIENCE: Duration = Duration::from_secs(5);
 impl Running {
     /// The end of a root returns only when everything that had ended by then is in the store.
     #[cfg(feature = "store")]
-    fn store_at_root_ends(&self, diagnostics: &Diagnostics) {
-        let (flush, diagnostics) = (self.collector.flusher(), diagnostics.clone());
+    fn store_at_root_ends(&self) {
+        let (flush, diagnostics) = (self.collector.flusher(), self.diagnostics.clone());
         let said = std::sync::atomic::AtomicBool::new(false);
         self.recorder.before_a_root_returns(move || {
             let report = flush(after(ROOT_PATIENCE)).unwrap_or_else(Report::late);

@@ -192,11 +192,10 @@ mod beside {
             let source = self.chunk_source(Some(store), process, destination.as_deref());
             let sink = HandedOn { spool, hands_on, diagnostics: self.diagnostics.clone(), is_said: false };
             let collector = Collector::new(recorder, Box::new(sink), source);
-            let diagnostics = self.diagnostics.clone();
             let mut running = self.run(recorder, collector, |_| ())?;
             running.hands_on = hands_on;
             if is_durable {
-                running.store_at_root_ends(&diagnostics);
+                running.store_at_root_ends();
             }
             Ok(running)
         }

@@ -59,12 +59,11 @@ impl Parts {
         let heir = sink.clone();
         let source = self.chunk_source(store.folder(), process, destination.as_deref());
         let collector = Collector::new(recorder, Box::new(sink), source).show_after(self.config.live_after.value);
-        let running_diagnostics = self.diagnostics.clone();
         let mut heir = Heir { kept: heir, config: self.config.clone(), next: Instant::now(), said: Vec::new() };
         let mut running = self.run(recorder, collector, move |occasion| heir.look(occasion))?;
         running.store = Some(store);
         if is_durable {
-            running.store_at_root_ends(&running_diagnostics);
+            running.store_at_root_ends();
         }
         #[cfg(feature = "mlflow")]
         {
