@@ -197,8 +197,7 @@ fn act(act: Act, mut stream: &TcpStream, stop: &AtomicBool) -> bool {
         }
         Act::Forward(port, seen) => {
             let reply = forward(port, &seen);
-            let _ = stream.write_all(&reply);
-            // The real server was asked to close, and its answer says so.
+            let _ = stream.write_all(&closing(&reply));
             false
         }
         Act::ForwardThenHang(port, seen) => {
@@ -206,6 +205,13 @@ fn act(act: Act, mut stream: &TcpStream, stop: &AtomicBool) -> bool {
             false
         }
     }
+}
+
+/// An answer that says, whatever the real server said of it, that its connection is closed after it.
+fn closing(reply: &[u8]) -> Vec<u8> {
+    let head = reply.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let says = if head > 0 { b"connection: close\r\n".as_slice() } else { b"" };
+    [&reply[..head], says, &reply[head..]].concat()
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>, connection: usize) -> Option<Seen> {

@@ -9,7 +9,7 @@
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
-//! | mapped chunks ready at least | 32, of 256 KiB 4, of 8 MiB none until one was needed; twice as many each time none was ready |
+//! | mapped chunks ready at least | 64, of 256 KiB 4, of 8 MiB none until one was needed; and as many as are taken in 50 ms |
 //! | heap chunks beside mapped ones | at most a quarter as many |
 //!
 //! What is published in a mapped chunk survives the death of the process: see [`folder`]. They are made ahead of need by a thread of
@@ -266,16 +266,24 @@ impl Chunks {
 /// Chunks ready when tracing begins, made by the thread that starts it.
 const READY_AT_FIRST: usize = 16;
 /// Chunks kept ready: more than all threads of a program take while the next ones are made.
-const READY: usize = 32;
+const READY: usize = 64;
 const READY_MEDIUM_AT_FIRST: usize = 2;
 const READY_MEDIUM: usize = 4;
-/// Made at once, so that no thread waits for its first chunk because many are made.
-const MADE_AT_ONCE: usize = 64;
+/// Made at once: few enough for the first of them to be there soon.
+const MADE_AT_ONCE: usize = 16;
 
+/// Makes what `table` lacks, as far as there is any to be had.
 fn stock(table: &Table, source: &dyn Source) {
-    let lacking = table.lacking().min(MADE_AT_ONCE);
-    if lacking > 0 {
-        source.make(table.words(), lacking).into_iter().for_each(|memory| drop(table.stock(memory)));
+    loop {
+        let lacking = table.lacking().min(MADE_AT_ONCE);
+        if lacking == 0 {
+            return;
+        }
+        let made = source.make(table.words(), lacking);
+        if made.is_empty() {
+            return;
+        }
+        made.into_iter().for_each(|memory| drop(table.stock(memory)));
     }
 }
 

@@ -94,6 +94,7 @@ pub(super) struct Table {
     is_stocked: AtomicBool,
     /// How many chunks are to be ready.
     wanted: AtomicUsize,
+    taken: AtomicUsize,
     words: usize,
 }
 
@@ -103,7 +104,14 @@ impl Table {
         let empty =
             |count| (0..count).map(|_| Slot { state: AtomicU32::new(EMPTY), memory: OnceLock::new() }).collect();
         let (slots, spare) = (empty(slots), empty(spare));
-        Self { slots, spare, is_stocked: AtomicBool::new(false), wanted: AtomicUsize::new(0), words }
+        Self {
+            slots,
+            spare,
+            is_stocked: AtomicBool::new(false),
+            wanted: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            words,
+        }
     }
 
     /// Words for entries in one chunk.
@@ -131,22 +139,37 @@ impl Table {
         self.is_stocked.load(Ordering::Relaxed)
     }
 
-    /// How many chunks are to be made now.
+    /// How many chunks are to be made until as many are ready as are wanted; none for less than a quarter of those, as a file of few
+    /// chunks costs hardly less than one of many.
     pub(super) fn lacking(&self) -> usize {
-        let count = |state| self.slots.iter().filter(|slot| slot.is_in(state)).count();
-        let wanted = self.wanted.load(Ordering::Relaxed);
-        if count(READY) < wanted { wanted.min(count(EMPTY)) } else { 0 }
+        let wanted = self.wanted();
+        let lacking = wanted.saturating_sub(self.count(READY));
+        if lacking >= wanted / 4 { lacking.min(self.count(EMPTY)) } else { 0 }
     }
 
-    /// None was ready when one was needed: from now on twice as many are to be.
+    /// How many chunks are to be ready.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// How many have been taken so far.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// From now on twice as many chunks are to be ready.
     pub(super) fn want_more(&self) {
-        let wanted = self.wanted.load(Ordering::Relaxed);
-        self.wanted.store((2 * wanted).clamp(1, self.slots.len().max(1)), Ordering::Relaxed);
+        self.wanted.store((2 * self.wanted()).clamp(1, self.slots.len().max(1)), Ordering::Relaxed);
+    }
+
+    fn count(&self, state: u32) -> usize {
+        self.slots.iter().filter(|slot| slot.is_in(state)).count()
     }
 
     /// Takes a ready slot, else an empty one with fresh heap memory. `None` if the budget is used up: an eighth of the slots
     /// is kept for `Closing`.
     pub(super) fn take(&self, urgency: Urgency) -> Option<Taken<'_>> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
         if !self.is_stocked() {
             let slots = within(&self.slots, urgency);
             return take_ready(slots, false).or_else(|| self.fill(slots));

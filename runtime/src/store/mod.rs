@@ -409,6 +409,8 @@ fn is_damaged(error: &Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
     let code = cause.and_then(rusqlite::Error::sqlite_error_code);
     matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        // SQLite has no code of its own for a header that says what no version of it has written.
+        || cause.is_some_and(|cause| cause.to_string().contains("unsupported file format"))
 }
 
 const _: () = {
