@@ -42,7 +42,8 @@ pub fn shared() -> &'static Server {
     SHARED.get_or_init(|| match std::env::var("SPANWRIGHT_TEST_MLFLOW_URI") {
         Ok(uri) => {
             let (child, reader) = (Mutex::new(None), Mutex::new(None));
-            Server { uri, port: 0, folder: None, auth: false, store: STORE, child, reader }
+            let port = uri.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).unwrap_or(0);
+            Server { uri, port, folder: None, auth: false, store: STORE, child, reader }
         }
         Err(_) => {
             let server = Server::start();
@@ -90,7 +91,7 @@ impl Server {
         &self.uri
     }
 
-    /// Its port.
+    /// Its port; 0 if its address names none.
     pub fn port(&self) -> u16 {
         self.port
     }

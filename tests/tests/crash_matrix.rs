@@ -1,13 +1,13 @@
 //! A hundred rounds of the crash matrix, and some more in front of a real MLflow server. `tests/RELIABILITY.md` has the long run.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use spanwright_tests::crash::evidence::Stage;
 use spanwright_tests::crash::plan::Size;
+use spanwright_tests::crash::read_back::ReadBack;
 use spanwright_tests::crash::receiver::Key;
-use spanwright_tests::crash::victim::TOKENS;
 use spanwright_tests::crash::{Matrix, Outcome};
 use spanwright_tests::mlflow;
 
@@ -43,39 +43,15 @@ fn a_hundred_kills_at_random_moments_lose_no_call_that_had_returned_and_double_n
 #[test]
 fn after_kills_in_front_of_a_real_server_each_span_is_there_once_and_the_tokens_are_exact() {
     let server = mlflow::shared();
-    let port = server.uri().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let size =
-        Size { steps: 200, fastest: Duration::from_millis(1), slowest: Duration::from_millis(4), model_every: 3 };
-    let matrix = Matrix { real: Some((port, fresh("crash"))), ..matrix(0xacce, size) };
-    let mut sent: HashMap<Key, bool> = HashMap::new();
+    let real = Some((server.port(), fresh("crash")));
+    let matrix = Matrix { real, ..matrix(0xacce, Size::FOR_A_REAL_SERVER) };
+    let mut sent: HashSet<Key> = HashSet::new();
     for round in 0..20 {
         let outcome = matrix.play(round);
         assert_eq!(faults(round, &outcome), Vec::<String>::new());
-        sent.extend(outcome.spans.into_iter().map(|(key, span)| (key, span.is_abandoned)));
+        sent.extend(outcome.spans.into_keys());
     }
-    let mut by_trace: BTreeMap<String, HashSet<String>> = BTreeMap::new();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    for (trace, span) in sent.keys() {
-        by_trace.entry(format!("tr-{}", hex(trace))).or_default().insert(hex(span));
-    }
-    assert!(by_trace.len() > 20, "{} traces", by_trace.len());
-    let mut calls = 0;
-    for (id, spans) in by_trace {
-        let trace = server.trace(&id).unwrap_or_else(|| panic!("MLflow lacks {id}"));
-        let read = trace["spans"].as_array().expect("spans");
-        let ids: HashSet<String> = read.iter().map(|span| span["id"].as_str().expect("an id").to_owned()).collect();
-        assert_eq!((read.len(), &ids), (spans.len(), &spans), "{id}");
-        let is_answered = |span: &&serde_json::Value| span["type"] == "LLM" && span["status"] == "OK";
-        let answered = read.iter().filter(is_answered).count() as u64;
-        calls += answered;
-        let usage = &trace["usage"];
-        if answered == 0 {
-            assert!(usage.is_null(), "{id}: {usage}");
-        } else {
-            let (input, output) = (TOKENS.0 * answered, TOKENS.1 * answered);
-            let told = ["input_tokens", "output_tokens", "total_tokens"].map(|key| usage[key].as_u64());
-            assert_eq!(told, [Some(input), Some(output), Some(input + output)], "{id}");
-        }
-    }
-    assert!(calls > 0, "no model call was made");
+    let read = ReadBack::of(server, sent.iter());
+    assert_eq!(read.complaints, Vec::<String>::new());
+    assert!(read.traces > 20 && read.calls > 0, "{read:?}");
 }

@@ -2,8 +2,9 @@
 //!
 //! Started as `crash-matrix victim …` or `crash-matrix heir` it is one of the programs that are killed, or takes over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,9 @@ use clap::Parser;
 use serde::Serialize;
 use spanwright_tests::crash::evidence::{Histogram, Stage};
 use spanwright_tests::crash::plan::Size;
-use spanwright_tests::crash::{Matrix, power, victim};
+use spanwright_tests::crash::read_back::ReadBack;
+use spanwright_tests::crash::{Matrix, Outcome, power, victim};
+use spanwright_tests::mlflow::Server;
 
 /// Kills traced programs at random moments and counts what arrives.
 #[derive(Debug, Parser)]
@@ -31,6 +34,9 @@ struct Arguments {
     /// Steps of the victims of a round, at most.
     #[arg(long, default_value_t = 20_000)]
     steps: u64,
+    /// Put a real MLflow server behind the receiver, and read every trace back with its own client. Victims are slower then.
+    #[arg(long)]
+    mlflow: bool,
     /// Cut the power so many times instead, as each durability has it: needs root and loop devices.
     #[arg(long, default_value_t = 0)]
     power_cuts: u64,
@@ -68,6 +74,8 @@ struct Result {
     stages: Histogram,
     /// How many rounds were aimed how.
     aims: BTreeMap<String, u64>,
+    /// With a real server: traces its client has read, and model calls in them that had returned.
+    read_back: Option<[u64; 2]>,
     faults: Vec<String>,
     seconds: u64,
 }
@@ -85,8 +93,11 @@ fn main() -> ExitCode {
     if arguments.power_cuts > 0 {
         return cut_power(&program, &arguments);
     }
-    let matrix = Matrix { program, seed: arguments.seed, size, real: None };
-    let result = play(&matrix, &arguments);
+    let server = arguments.mlflow.then(Server::start);
+    let result = match &server {
+        None => play(&Matrix { program, seed: arguments.seed, size, real: None }, &arguments, |_| {}),
+        Some(server) => play_before(server, program, &arguments),
+    };
     let mut out = std::io::stdout().lock();
     let _ = if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&result).expect("it has a form"))
@@ -118,7 +129,20 @@ fn cut_power(program: &std::path::Path, arguments: &Arguments) -> ExitCode {
     if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn play(matrix: &Matrix, arguments: &Arguments) -> Result {
+/// Plays in front of a real server, and reads back what that has.
+fn play_before(server: &Server, program: PathBuf, arguments: &Arguments) -> Result {
+    let real = Some((server.port(), "crash-matrix".to_owned()));
+    let matrix = Matrix { program, seed: arguments.seed, size: Size::FOR_A_REAL_SERVER, real };
+    let mut sent = HashSet::new();
+    let mut result = play(&matrix, arguments, |outcome| sent.extend(outcome.spans.keys().cloned()));
+    progress(&format!("reading {} spans back", sent.len()));
+    let read = ReadBack::of(server, sent.iter());
+    result.read_back = Some([read.traces, read.calls]);
+    result.faults.extend(read.complaints);
+    result
+}
+
+fn play(matrix: &Matrix, arguments: &Arguments, mut each: impl FnMut(&Outcome)) -> Result {
     let started = Instant::now();
     let mut result = Result { seed: matrix.seed, first_round: arguments.from, ..Result::default() };
     for round in arguments.from..arguments.from + arguments.rounds {
@@ -128,6 +152,7 @@ fn play(matrix: &Matrix, arguments: &Arguments) -> Result {
         let outcome = matrix.play(round);
         let faults = outcome.faults();
         result.add(&outcome);
+        each(&outcome);
         for fault in faults {
             let fault = format!("round {round} ({:?}): {fault}", outcome.plan.aim);
             progress(&fault);
@@ -143,7 +168,7 @@ fn play(matrix: &Matrix, arguments: &Arguments) -> Result {
 }
 
 impl Result {
-    fn add(&mut self, outcome: &spanwright_tests::crash::Outcome) {
+    fn add(&mut self, outcome: &Outcome) {
         let missing = outcome.sum.missing.len() as u64;
         self.rounds += 1;
         self.killed += outcome.plan.victims();
@@ -179,9 +204,13 @@ fn text(result: &Result) -> String {
         heap_chunks,
         heap,
         heap_window_ms,
+        read_back,
         seconds,
         ..
     } = result;
+    let read_back = read_back.map_or_else(String::new, |[traces, calls]| {
+        format!("MLflow's client read {traces} traces with {calls} model calls that had returned\n")
+    });
     let [heap_rounds, heap_returned, heap_lost] = heap;
     let stages: Vec<_> =
         Stage::ALL.iter().map(|stage| format!("{stage:?} {}", result.stages.get(stage).unwrap_or(&0))).collect();
@@ -190,7 +219,7 @@ fn text(result: &Result) -> String {
          mapped: {returned} calls had returned, {lost} lost; {heap_chunks} chunks of the heap were needed, {prompts_lost} long prompts lost and counted\n\
          heap: {heap_rounds} rounds, {heap_returned} calls had returned, {heap_lost} lost, of at most the last {heap_window_ms} ms\n\
          {spans} spans arrived, {abandoned} of them abandoned, {sent_again} sent again\n\
-         rounds that hit: {}\n\
+         {read_back}rounds that hit: {}\n\
          {} faults",
         stages.join(", "),
         result.faults.len(),

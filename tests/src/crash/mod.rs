@@ -8,6 +8,7 @@ pub mod check;
 pub mod evidence;
 pub mod plan;
 pub mod power;
+pub mod read_back;
 pub mod receiver;
 pub mod scenes;
 pub mod victim;

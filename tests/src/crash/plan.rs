@@ -63,6 +63,12 @@ pub struct Size {
     pub model_every: u64,
 }
 
+impl Size {
+    /// Few steps and many model calls: a real server takes some hundred spans a second.
+    pub const FOR_A_REAL_SERVER: Self =
+        Self { steps: 200, slowest: Duration::from_millis(4), fastest: Duration::from_millis(1), model_every: 3 };
+}
+
 /// Numbers that look random and are not: `SplitMix64`.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
