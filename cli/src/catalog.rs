@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
-use spanwright_contract::catalog::{Catalog, Function, Span, catalog};
-use spanwright_contract::program::{Options, outline};
+use spanwright_contract::catalog::{Catalog, Function, Span};
 
 use crate::args::{self, CatalogFormat};
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::text::{self, Align};
-use crate::{registry, verdicts, verify};
+use crate::{registry, source, verdicts, verify};
 
 /// Runs the command.
 pub fn run(args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failure> {
@@ -20,12 +19,12 @@ pub fn run(args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failur
     let format = args.format(screen.json);
     screen.json = format == CatalogFormat::Json;
     if args.verify {
-        return verify::run(&options(args), args, screen);
+        return verify::run(&source::options(args), args, screen);
     }
     if let Some(file) = args.lock() {
         return verdicts::run(args, file, format, screen);
     }
-    let catalog = read(args)?;
+    let catalog = source::read(args)?;
     match format {
         CatalogFormat::Json => screen.object(&catalog)?,
         CatalogFormat::Text => show(&catalog, screen)?,
@@ -35,15 +34,6 @@ pub fn run(args: &args::Catalog, screen: &mut Screen) -> Result<ExitCode, Failur
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The spans of the workspace, or of the packages that are asked for.
-pub fn read(args: &args::Catalog) -> Result<Catalog, Failure> {
-    Ok(catalog(&outline(&options(args))?))
-}
-
-fn options(args: &args::Catalog) -> Options {
-    Options { manifest: args.path.clone().unwrap_or_default(), packages: args.package.clone() }
 }
 
 const HEADINGS: [&str; 4] = ["SPAN", "KIND", "CAPTURED", "WHERE"];

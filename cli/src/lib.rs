@@ -15,6 +15,7 @@ mod push;
 mod registry;
 mod review;
 mod screen;
+mod source;
 mod text;
 mod tree;
 mod verdicts;

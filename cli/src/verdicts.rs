@@ -9,9 +9,9 @@ use spanwright_contract::render::{self, Ink};
 use spanwright_contract::verdict::{Report, Rule, Severity};
 
 use crate::args::{self, CatalogFormat};
-use crate::catalog;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
+use crate::source;
 use crate::text;
 
 /// The exit code of a check that could not be made.
@@ -68,7 +68,7 @@ fn unchecked(failure: &Failure, args: &args::Catalog, screen: &mut Screen) -> Re
 }
 
 fn check(args: &args::Catalog, file: &Path, format: CatalogFormat, screen: &mut Screen) -> Result<ExitCode, Failure> {
-    let catalog = catalog::read(args)?;
+    let catalog = source::read(args)?;
     let now = Lock::of(&catalog, &args.package)?;
     let before = Lock::open(file)?;
     before.covers_as(&now, &file.display().to_string())?;
@@ -78,7 +78,7 @@ fn check(args: &args::Catalog, file: &Path, format: CatalogFormat, screen: &mut 
 }
 
 fn accept(args: &args::Catalog, file: &Path, format: CatalogFormat, screen: &mut Screen) -> Result<ExitCode, Failure> {
-    let catalog = catalog::read(args)?;
+    let catalog = source::read(args)?;
     let now = Lock::of(&catalog, &args.package)?;
     let before = file.exists().then(|| Lock::open(file));
     if let Some(Ok(before)) = &before {
