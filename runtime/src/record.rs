@@ -2,12 +2,18 @@
 //!
 //! Everything behind the collector speaks in these types and no other; no user type gets this far.
 
+#[cfg(feature = "store")]
+mod view;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::id::{SpanId, TraceId};
+
+#[cfg(feature = "store")]
+pub(crate) use view::{ErrorView, SiteView, SpanView, ValueView};
 
 /// One finished span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,21 +173,21 @@ pub struct ErrorFacts {
 
 /// JSON text that is known to be valid.
 #[derive(Clone)]
-pub struct Json(Box<str>);
+pub struct Json(String);
 
 impl Json {
     /// Takes JSON text; `None` if it is not valid JSON.
     pub fn parse(text: String) -> Option<Self> {
-        RawValue::from_string(text).ok().map(|value| Self(value.into()))
+        RawValue::from_string(text).ok().map(Self::from)
     }
 
     /// The JSON of a value that cannot fail to serialise; `null` if it does.
     pub fn of(value: &impl Serialize) -> Self {
-        serde_json::to_string(value).map_or_else(|_| Self("null".into()), |text| Self(text.into()))
+        Self(serde_json::to_string(value).unwrap_or_else(|_| "null".into()))
     }
 
     /// Takes text that we have written or checked before, unread.
-    pub(crate) fn trusted(text: Box<str>) -> Self {
+    pub(crate) fn trusted(text: String) -> Self {
         Self(text)
     }
 
@@ -204,7 +210,13 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(from).map(|value| Self(value.into()))
+        Box::<RawValue>::deserialize(from).map(Self::from)
+    }
+}
+
+impl From<Box<RawValue>> for Json {
+    fn from(value: Box<RawValue>) -> Self {
+        Self(Box::<str>::from(value).into_string())
     }
 }
 
