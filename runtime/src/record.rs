@@ -173,21 +173,21 @@ pub struct ErrorFacts {
 
 /// JSON text that is known to be valid.
 #[derive(Clone)]
-pub struct Json(String);
+pub struct Json(Box<str>);
 
 impl Json {
     /// Takes JSON text; `None` if it is not valid JSON.
     pub fn parse(text: String) -> Option<Self> {
-        RawValue::from_string(text).ok().map(Self::from)
+        RawValue::from_string(text).ok().map(|value| Self(value.into()))
     }
 
     /// The JSON of a value that cannot fail to serialise; `null` if it does.
     pub fn of(value: &impl Serialize) -> Self {
-        Self(serde_json::to_string(value).unwrap_or_else(|_| "null".into()))
+        serde_json::to_string(value).map_or_else(|_| Self("null".into()), |text| Self(text.into()))
     }
 
     /// Takes text that we have written or checked before, unread.
-    pub(crate) fn trusted(text: String) -> Self {
+    pub(crate) fn trusted(text: Box<str>) -> Self {
         Self(text)
     }
 
@@ -210,13 +210,7 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(from).map(Self::from)
-    }
-}
-
-impl From<Box<RawValue>> for Json {
-    fn from(value: Box<RawValue>) -> Self {
-        Self(Box::<str>::from(value).into_string())
+        Box::<RawValue>::deserialize(from).map(|value| Self(value.into()))
     }
 }
 

@@ -36,15 +36,14 @@ impl Sender {
                 _ => {
                     let (experiment, run) = (self.experiment_of(&span.trace.facts), self.run_of(&span));
                     let found = parcels.iter().position(|(to, _)| to.experiment == experiment && to.run == run);
-                    found.unwrap_or_else(|| {
+                    let place = found.unwrap_or(parcels.len());
+                    if found.is_none() {
                         parcels.push((Parcel { experiment, run, spans: Vec::new() }, Vec::new()));
-                        parcels.len() - 1
-                    })
+                    }
+                    last = Some((Arc::clone(&span.trace), place));
+                    place
                 }
             };
-            if last.as_ref().is_none_or(|(trace, _)| !Arc::ptr_eq(trace, &span.trace)) {
-                last = Some((Arc::clone(&span.trace), place));
-            }
             let (parcel, roots) = &mut parcels[place];
             if span.is_root { roots.push(span) } else { parcel.spans.push(span) }
         }
