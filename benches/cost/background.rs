@@ -1,12 +1,11 @@
 //! What a span costs behind the thread that makes it: pairing, the store, the request.
 
 use std::io;
-use std::path::PathBuf;
 
 use spanwright_benches::{Cell, Section, Unit};
 
 use crate::Options;
-use crate::behind::{Behind, inclusive, receiver, total};
+use crate::behind::{Behind, Profile, receiver};
 use crate::programs::number;
 use crate::{callgrind, say};
 
@@ -17,15 +16,36 @@ const LOADS: [(&str, &str, Option<f64>); 3] = [
     ("report", "trees of 10, 289-byte struct in and out", Some(15_000.0)),
 ];
 
-/// Stages, and the functions that are all of each.
-const STAGES: [(&str, &[&str]); 6] = [
-    ("sweep", &["collector::Collector::sweep"]),
-    ("pair", &["assembly::Assembly::settle", "assembly::Assembly::close"]),
-    ("append", &["store::write::<impl spanwright::store::Store>::append"]),
-    ("read", &["store::queue::<impl spanwright::store::Store>::pending_after"]),
-    ("encode", &["export::mlflow::spans::request"]),
-    ("ack", &["store::queue::<impl spanwright::store::Store>::ack"]),
+/// What happens to a span, one after the other, until the bytes of its request are there.
+const STAGES: [Stage; 6] = [
+    Stage { name: "call", all: &["spanwright_behind::tree"], but: &[] },
+    Stage { name: "sweep", all: &["collector::Collector::sweep"], but: &[] },
+    Stage { name: "pair", all: &["assembly::Assembly::settle", "assembly::Assembly::close"], but: &[] },
+    Stage { name: "append", all: &["store::write::<impl spanwright::store::Store>::append"], but: &[] },
+    Stage { name: "read", all: &["sender::waiting::read"], but: &["mlflow::spans::Encoder::add"] },
+    Stage { name: "encode", all: &["mlflow::spans::Encoder::add", "mlflow::spans::request_of"], but: &[] },
 ];
+/// And afterwards.
+const ACK: Stage = Stage { name: "ack", all: &["store::queue::<impl spanwright::store::Store>::ack"], but: &[] };
+
+/// What some functions cost with all they call, but for what others cost that they call. None of them is inlined: they say so where
+/// they stand.
+struct Stage {
+    name: &'static str,
+    all: &'static [&'static str],
+    but: &'static [&'static str],
+}
+
+impl Stage {
+    fn of(&self, profile: &Profile) -> io::Result<f64> {
+        let sum =
+            |functions: &[&str]| functions.iter().map(|function| profile.inclusive(function)).sum::<Option<f64>>();
+        let found = sum(self.all).zip(sum(self.but)).map(|(all, but)| all - but);
+        found.ok_or_else(|| {
+            io::Error::other(format!("`{}` is not in the profile: a function of it was inlined", self.name))
+        })
+    }
+}
 
 /// Spans a second into the store.
 const LEAST_A_SECOND: f64 = 100_000.0;
@@ -36,8 +56,8 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
     callgrind::find()?;
     let behind = Behind::build()?;
     let mut columns = vec!["load".to_owned()];
-    columns.extend(STAGES.map(|(stage, _)| format!("{stage}, instructions")));
-    columns.extend(["all until the request", "whole process", "CPU a span"].map(str::to_owned));
+    columns.extend(STAGES.iter().map(|stage| format!("{}, instructions", stage.name)));
+    columns.extend(["all until the request", "ack", "whole process", "CPU a span"].map(str::to_owned));
     let mut section = Section {
         title: "Behind the thread that makes spans".to_owned(),
         note: "Instructions a span by callgrind, the difference of a longer and a shorter run, delivered to a receiver that takes everything; batches of \
@@ -50,7 +70,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
     for (load, name, limit) in LOADS {
         say(&format!("behind the thread: {name}"));
         let row = stages(&behind, load)?;
-        let until_request: f64 = row.stages.iter().take(5).sum::<f64>() + row.calls;
+        let until_request: f64 = row.stages.iter().sum();
         if let Some(limit) = limit.filter(|limit| until_request > *limit) {
             section
                 .misses
@@ -59,6 +79,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         let mut cells = vec![Cell::text(name)];
         cells.extend(row.stages.iter().map(|stage| Cell::Number(stage.round(), Unit::Count)));
         cells.push(Cell::Number(until_request.round(), Unit::Count));
+        cells.push(Cell::Number(row.ack.round(), Unit::Count));
         cells.push(Cell::Number(row.whole.round(), Unit::Count));
         cells.push(Cell::Number(cpu(&behind, load, options)?, Unit::Nanoseconds));
         section.rows.push(cells);
@@ -69,8 +90,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
 
 struct Row {
     stages: Vec<f64>,
-    /// The calls themselves.
-    calls: f64,
+    ack: f64,
     whole: f64,
 }
 
@@ -82,13 +102,14 @@ fn trees(load: &str, spans: u64) -> u64 {
 /// Instructions a span, stage by stage.
 fn stages(behind: &Behind, load: &str) -> io::Result<Row> {
     let receiver = receiver();
-    // Where the C library copies by one instruction that callgrind counts as many, it copies as elsewhere.
-    let tunables = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000";
-    let mut counted: Vec<(f64, Vec<f64>, f64, f64)> = Vec::new();
+    // Where the C library copies and fills by one instruction that callgrind counts as many, it does so as elsewhere.
+    let tunables =
+        "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000";
+    let mut counted: Vec<(f64, Row)> = Vec::new();
     for spans in [4_000, 12_000] {
         let run = behind.run(Some(&receiver.uri()))?;
-        let profile: PathBuf = run.scratch.0.join("callgrind.out");
-        let out = format!("--callgrind-out-file={}", profile.display());
+        let file = run.scratch.0.join("callgrind.out");
+        let out = format!("--callgrind-out-file={}", file.display());
         let answer = run.answer(
             &["env", tunables, "valgrind", "--tool=callgrind", &out],
             &format!("steady {load} {}", trees(load, spans)),
@@ -97,18 +118,18 @@ fn stages(behind: &Behind, load: &str) -> io::Result<Row> {
         if made != delivered {
             return Err(io::Error::other(format!("{made} spans made and {delivered} delivered")));
         }
-        let stages = STAGES.iter().map(|(_, functions)| inclusive(&profile, functions)).collect::<io::Result<_>>()?;
-        let calls = inclusive(&profile, &["spanwright_behind::tree"])?;
-        counted.push((made, stages, calls, total(&profile)?));
+        let profile = Profile::read(&file)?;
+        let stages = STAGES.iter().map(|stage| stage.of(&profile)).collect::<io::Result<_>>()?;
+        counted.push((made, Row { stages, ack: ACK.of(&profile)?, whole: profile.total() }));
     }
-    let [(few, short, short_calls, short_whole), (many, long, long_calls, long_whole)] = counted.as_slice() else {
+    let [(few, short), (many, long)] = counted.as_slice() else {
         return Err(io::Error::other("two runs are needed"));
     };
     let each = |short: f64, long: f64| (long - short) / (many - few);
     Ok(Row {
-        stages: short.iter().zip(long).map(|(short, long)| each(*short, *long)).collect(),
-        calls: each(*short_calls, *long_calls),
-        whole: each(*short_whole, *long_whole),
+        stages: short.stages.iter().zip(&long.stages).map(|(short, long)| each(*short, *long)).collect(),
+        ack: each(short.ack, long.ack),
+        whole: each(short.whole, long.whole),
     })
 }
 

@@ -94,23 +94,40 @@ pub(crate) fn receiver() -> Faulty {
     })
 }
 
-/// Instructions a stage took: of the functions whose names hold one of these words, with all they call.
-pub(crate) fn inclusive(profile: &Path, functions: &[&str]) -> io::Result<f64> {
-    let mut annotate = Command::new("callgrind_annotate");
-    let output = annotate.args(["--inclusive=yes", "--threshold=100"]).arg(profile).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let lines = text.lines().filter(|line| functions.iter().any(|function| line.contains(function)));
-    Ok(lines.filter_map(counted).sum())
+/// What callgrind counted in one run.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    /// Lines of `callgrind_annotate`: instructions with all that was called, and the function.
+    lines: Vec<(f64, String)>,
+    total: f64,
 }
 
-/// All instructions of a run.
-pub(crate) fn total(profile: &Path) -> io::Result<f64> {
-    let text = fs::read_to_string(profile)?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals:")?.trim().parse::<f64>().ok());
-    total.ok_or_else(|| io::Error::other("callgrind counted nothing"))
+impl Profile {
+    pub(crate) fn read(file: &Path) -> io::Result<Self> {
+        let mut annotate = Command::new("callgrind_annotate");
+        let output = annotate.args(["--inclusive=yes", "--threshold=100"]).arg(file).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let written = fs::read_to_string(file)?;
+        let total = written.lines().find_map(|line| line.strip_prefix("totals:")?.trim().parse::<f64>().ok());
+        let total = total.ok_or_else(|| io::Error::other("callgrind counted nothing"))?;
+        Ok(Self { lines: text.lines().filter_map(line_of).collect(), total })
+    }
+
+    /// All instructions of the run.
+    pub(crate) fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// Instructions of the functions whose path ends so, with all they call; `None` if there is no such function.
+    pub(crate) fn inclusive(&self, function: &str) -> Option<f64> {
+        let found = self.lines.iter().filter(|(_, name)| name.ends_with(function));
+        found.map(|(count, _)| *count).reduce(|sum, more| sum + more)
+    }
 }
 
-/// The number at the start of a line of `callgrind_annotate`.
-fn counted(line: &str) -> Option<f64> {
-    line.split_whitespace().next()?.replace(',', "").parse().ok()
+/// The number at the start of a line of `callgrind_annotate`, and the function behind it: `1,234 (5.6%)  file:function [object]`.
+fn line_of(line: &str) -> Option<(f64, String)> {
+    let (count, rest) = line.trim_start().split_once(' ')?;
+    let function = rest.rsplit_once(" [").map_or(rest, |(function, _)| function);
+    Some((count.replace(',', "").parse().ok()?, function.trim().to_owned()))
 }

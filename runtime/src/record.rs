@@ -2,12 +2,18 @@
 //!
 //! Everything behind the collector speaks in these types and no other; no user type gets this far.
 
+#[cfg(feature = "store")]
+mod view;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::id::{SpanId, TraceId};
+
+#[cfg(feature = "store")]
+pub(crate) use view::{ErrorView, SiteView, SpanView, ValueView};
 
 /// One finished span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

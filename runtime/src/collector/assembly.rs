@@ -1,6 +1,6 @@
 //! Spans under way: what has been read of each, until it can be closed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::chunk::Entry;
@@ -10,8 +10,8 @@ use crate::record::{Batch, Ending, SpanRecord};
 use super::notes::{self, Note};
 use super::open::OpenSpans;
 use super::running::Roots;
-use super::site::Site;
-use super::span::{ABANDONED, Begin, End, OpenSpan};
+use super::site::Sites;
+use super::span::{ABANDONED, Begin, End, OpenSpan, blank};
 use super::stray::Strays;
 
 const MAX_OPEN_BYTES: usize = 256 * 1024 * 1024;
@@ -23,7 +23,7 @@ const ORPHAN_SWEEPS: u64 = 100;
 /// Everything read from chunks and not closed yet.
 #[derive(Default)]
 pub(crate) struct Assembly {
-    sites: HashMap<u32, Site>,
+    sites: Sites,
     /// Announcements read since the last time open spans were written, by number.
     fresh_sites: Vec<u32>,
     open: OpenSpans,
@@ -110,6 +110,7 @@ impl Assembly {
     }
 
     /// Chooses what [`Self::close`] closes: every span whose end was read by an earlier sweep than the current one.
+    #[inline(never)]
     pub(super) fn settle(&mut self) {
         let current = self.sweep;
         let (open, closing) = (&self.open, &mut self.closing);
@@ -128,23 +129,28 @@ impl Assembly {
     }
 
     /// Closes spans that have been settled, about `most_bytes` of them and at most `most_spans`. True if there are more.
+    #[inline(never)]
     pub(super) fn close(&mut self, into: &mut Batch, most_spans: usize, most_bytes: usize) -> bool {
         let mut bytes = 0;
         while into.finished.len() < most_spans && bytes < most_bytes {
             let Some(Ended { span: id, .. }) = self.closing.pop_front() else { return false };
             let Self { open, sites, strays, spare, .. } = self;
-            let closed = open.remove(id, |span| {
-                bytes += span.bytes();
-                let record = span.close(id, sites, spare.pop());
-                if let (Some(record), Some(site)) = (&record, span.site(sites)) {
-                    strays.look_at(record, site);
+            let freed = open.remove(id, |span| {
+                // Written where it stays: a record is large.
+                into.finished.push(spare.pop().unwrap_or_else(blank));
+                let site = span.site(sites);
+                let is_known = into.finished.last_mut().is_some_and(|record| span.close(id, site, record));
+                match (is_known, site, into.finished.last()) {
+                    (true, Some(site), Some(record)) => strays.look_at(record, site),
+                    (true, ..) => {}
+                    (false, ..) => spare.extend(into.finished.pop()),
                 }
-                (record, span.bytes())
+                (is_known, span.bytes())
             });
-            let Some((record, freed)) = closed else { continue };
+            let Some((is_known, freed)) = freed else { continue };
+            bytes += freed;
             self.bytes = self.bytes.saturating_sub(freed);
-            self.orphaned += u64::from(record.is_none());
-            into.finished.extend(record);
+            self.orphaned += u64::from(!is_known);
         }
         !self.closing.is_empty()
     }
@@ -181,7 +187,7 @@ impl Assembly {
         }
         for (id, span) in self.open.iter_mut() {
             if span.take_unwritten() {
-                into.open.extend(span.as_abandoned(id, &self.sites));
+                into.open.extend(span.as_abandoned(id, span.site(&self.sites)));
             }
         }
     }
@@ -197,7 +203,7 @@ impl Assembly {
         roots.look(|id| match open.get_mut(id) {
             Some(span) if span.end.is_none() => {
                 if span.take_news() {
-                    into.open.extend(span.as_abandoned(id, sites));
+                    into.open.extend(span.as_abandoned(id, span.site(sites)));
                 }
                 true
             }
@@ -209,8 +215,14 @@ impl Assembly {
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
         for (id, span) in self.open.iter_mut() {
-            let ended = span.end.is_some();
-            let record = if ended { span.close(id, &self.sites, None) } else { span.as_abandoned(id, &self.sites) };
+            let site = span.site(&self.sites);
+            let record = match span.end {
+                Some(_) => {
+                    let mut record = blank();
+                    span.close(id, site, &mut record).then_some(record)
+                }
+                None => span.as_abandoned(id, site),
+            };
             batch.finished.extend(record);
         }
         let last_known = batch.finished.iter().map(|record| record.end_unix_ns).max().unwrap_or(0);
@@ -223,10 +235,11 @@ impl Assembly {
         batch
     }
 
-    /// Spans whose end has been read and whose start has not.
+    /// Spans whose end has been read and whose start has not, each with its end.
     #[cfg(feature = "store")]
-    pub(crate) fn strangers(&self) -> Vec<SpanId> {
-        self.open.iter().filter(|(_, span)| span.end.is_some() && !span.is_known()).map(|(id, _)| id).collect()
+    pub(crate) fn strangers(&self) -> Vec<(SpanId, u64)> {
+        let unknown = self.open.iter().filter(|(_, span)| !span.is_known());
+        unknown.filter_map(|(id, span)| Some((id, span.end?.end_unix_ns))).collect()
     }
 
     /// Nothing is under way.

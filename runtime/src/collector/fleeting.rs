@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::chunk::Entry;
-use crate::id::SpanId;
+use crate::id::{SpanId, SpanIdHash};
 use crate::record::Batch;
 
 /// Spans whose start has been read from heap memory and is not with the sink yet. Empty as long as chunks in files suffice.
 #[derive(Default)]
-pub(super) struct Fleeting(HashSet<SpanId>);
+pub(super) struct Fleeting(HashSet<SpanId, SpanIdHash>);
 
 impl Fleeting {
     /// Takes note of an entry that stands in heap memory.

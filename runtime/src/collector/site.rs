@@ -1,8 +1,13 @@
 //! The facts of a callsite, as its announcement says them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::Source;
+
+/// What is known of callsites, by their numbers.
+pub(super) type Sites = BTreeMap<u32, Site>;
 
 /// What a chunk says of an annotated function.
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -1,7 +1,5 @@
 //! One span under way, and how its entries become a record.
 
-use std::collections::HashMap;
-
 use crate::chunk::NoteKind;
 use crate::id::{SpanId, TraceId};
 use crate::record::{
@@ -11,7 +9,7 @@ use crate::record::{
 use crate::tape;
 
 use super::notes::{Note, Notes};
-use super::site::Site;
+use super::site::{Site, Sites};
 
 /// The kind of the error of a span whose process ended before it did.
 pub(super) const ABANDONED: &str = "abandoned";
@@ -96,43 +94,40 @@ impl OpenSpan {
         self.told != Some(self.trace_notes) && self.take_unwritten()
     }
 
-    /// The closed record; `None` if its start was never read.
-    pub(super) fn close(
-        &self,
-        id: SpanId,
-        sites: &HashMap<u32, Site>,
-        spare: Option<SpanRecord>,
-    ) -> Option<SpanRecord> {
-        let mut draft = self.draft(id, sites, spare)?;
+    /// Writes the closed record into one that is needed no longer; false if its start was never read.
+    pub(super) fn close(&self, id: SpanId, site: Option<&Site>, into: &mut SpanRecord) -> bool {
+        let Some(draft) = self.draft(id, site, into) else { return false };
         if let Some(end) = self.end {
             draft.record.end_unix_ns = end.end_unix_ns.max(draft.record.start_unix_ns);
             draft.record.ending = end.ending;
             draft.record.incomplete = end.incomplete;
         }
-        Some(draft.finish())
+        draft.finish();
+        true
     }
 
     /// The record as it stands if its process is gone.
-    pub(super) fn as_abandoned(&self, id: SpanId, sites: &HashMap<u32, Site>) -> Option<SpanRecord> {
-        let mut draft = self.draft(id, sites, None)?;
+    pub(super) fn as_abandoned(&self, id: SpanId, site: Option<&Site>) -> Option<SpanRecord> {
+        let mut record = blank();
+        let draft = self.draft(id, site, &mut record)?;
         let last_seen = self.notes.last_unix_ns();
         draft.record.end_unix_ns = draft.record.end_unix_ns.max(last_seen);
         draft.record.ending = Ending::Abandoned;
-        Some(draft.finish())
+        draft.finish();
+        Some(record)
     }
 
     /// The facts of its function, where they have been read.
-    pub(super) fn site<'s>(&self, sites: &'s HashMap<u32, Site>) -> Option<&'s Site> {
+    pub(super) fn site<'s>(&self, sites: &'s Sites) -> Option<&'s Site> {
         sites.get(&self.begin?.site)
     }
 
-    fn draft<'s>(&self, id: SpanId, sites: &'s HashMap<u32, Site>, spare: Option<SpanRecord>) -> Option<Draft<'s>> {
-        let site = self.site(sites);
-        let record = match (&self.base, self.begin) {
-            (Some(base), _) => (**base).clone(),
-            (None, Some(begin)) => begun(id, begin, site, spare),
+    fn draft<'r>(&self, id: SpanId, site: Option<&'r Site>, record: &'r mut SpanRecord) -> Option<Draft<'r>> {
+        match (&self.base, self.begin) {
+            (Some(base), _) => record.clone_from(base),
+            (None, Some(begin)) => begin_in(record, id, begin, site),
             (None, None) => return None,
-        };
+        }
         // What was written of it as it stood was said until then.
         let known_until = self.base.as_ref().map(|base| base.end_unix_ns);
         let mut draft = Draft { record, site, extra_inputs: Vec::new(), known_until };
@@ -145,15 +140,19 @@ impl OpenSpan {
     }
 }
 
+/// A record that says nothing yet.
+pub(super) fn blank() -> SpanRecord {
+    SpanRecord::new(TraceId::from_halves(0, 0), SpanId::from_u64(0))
+}
+
 /// Whether such a note, on a root, holds for its whole trace.
 fn holds_for_trace(kind: NoteKind) -> bool {
     use NoteKind::{Experiment, OpenRun, Session, Tag, User};
     matches!(kind, Tag | Session | User | Experiment | OpenRun)
 }
 
-/// A record of which only the start is known, in the texts and lists of one that is needed no longer.
-fn begun(id: SpanId, begin: Begin, site: Option<&Site>, spare: Option<SpanRecord>) -> SpanRecord {
-    let mut record = spare.unwrap_or_else(|| SpanRecord::new(begin.trace, id));
+/// Makes it a record of which only the start is known, in the texts and lists it has.
+fn begin_in(record: &mut SpanRecord, id: SpanId, begin: Begin, site: Option<&Site>) {
     record.trace_id = begin.trace;
     record.span_id = id;
     record.parent_id = begin.parent;
@@ -181,13 +180,12 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Site>, spare: Option<SpanRecord
     record.model = None;
     record.workflow = None;
     record.run = None;
-    record
 }
 
 /// A record being put together from notes.
-struct Draft<'s> {
-    record: SpanRecord,
-    site: Option<&'s Site>,
+struct Draft<'r> {
+    record: &'r mut SpanRecord,
+    site: Option<&'r Site>,
     extra_inputs: Vec<(String, Json)>,
     /// The time of the last note in a record that a dead process had written; `None` if there is no such record.
     known_until: Option<u64>,
@@ -288,7 +286,7 @@ impl Draft<'_> {
         self.record.run.get_or_insert_default()
     }
 
-    fn finish(mut self) -> SpanRecord {
+    fn finish(self) {
         if !self.extra_inputs.is_empty() {
             self.record.inputs = Some(merged(self.record.inputs.take(), &self.extra_inputs));
         }
@@ -306,7 +304,6 @@ impl Draft<'_> {
             }
             _ => {}
         }
-        self.record
     }
 }
 

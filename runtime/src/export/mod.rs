@@ -98,6 +98,7 @@ impl Exporter {
         let shared = Arc::new(Shared::new());
         let destination = route.destination.clone();
         let reader = store.reopen()?;
+        store.keep_fresh();
         let worker =
             Worker::new(store.reopen()?, mlflow, route, config.live_after.value, shared.clone(), diagnostics.clone());
         std::thread::Builder::new()

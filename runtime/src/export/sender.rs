@@ -4,6 +4,8 @@
 //! done for now. A span leaves the queue only after the server has it, and everything beside it, the run included, is in order.
 
 mod live;
+mod parcel;
+mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,15 +14,15 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::backoff::jittered;
 use super::http::{Failure, Verdict};
-use super::mlflow::{
-    ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceFacts, TraceSummary, Trouble, spans_request,
-};
+use super::mlflow::{ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceSummary, Trouble, request_of};
 use crate::clock::now_unix_ns;
 use crate::error::{Error, Kind};
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
-use crate::store::{Queued, Store};
+use crate::store::Store;
 use live::Live;
+use parcel::{Parcel, Run};
+use waiting::{Waiting, read};
 
 const SPANS_A_REQUEST: usize = 512;
 const BYTES_A_REQUEST: usize = 4 << 20;
@@ -80,23 +82,7 @@ pub(super) struct Sender {
 }
 
 /// What was read of the queue, and how long that took.
-type Read = (Vec<Queued>, Duration);
-
-/// Spans that travel together.
-struct Parcel {
-    experiment: ExperimentRef,
-    run: Run,
-    spans: Vec<Queued>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Run {
-    None,
-    /// The user's own.
-    Given,
-    /// One that is opened for this trace.
-    Opened(TraceId),
-}
+type Read = (Vec<Waiting>, Duration);
 
 /// Where a parcel goes, once ids are known.
 struct Address {
@@ -155,21 +141,22 @@ impl Sender {
         self.reading = Duration::ZERO;
         let mut ahead: Option<JoinHandle<Result<Read, Error>>> = None;
         loop {
-            let read = match ahead.take() {
+            let mut queued = match ahead.take() {
                 Some(reading) => self.note_time(done(reading).await?),
                 None => Vec::new(),
             };
+            // Their root may be known by now.
+            if !queued.iter().all(|span| span.trace.root_known) {
+                queued.clear();
+            }
             // What was stored since then travels along.
-            let queued = match read {
-                read if fills_a_request(&read) => read,
-                _ => {
-                    let read = done(self.read(after)).await?;
-                    self.note_time(read)
-                }
-            };
+            if !fills_a_request(&queued) {
+                let more = done(self.read(queued.last().map_or(after, |last| last.seq), &queued)).await?;
+                queued.extend(self.note_time(more));
+            }
             let Some(last) = queued.last() else { break };
             after = last.seq;
-            ahead = Some(self.read(after));
+            ahead = Some(self.read(after, &[]));
             let now = now_unix_ns();
             let count = queued.len();
             let ready: Vec<_> = queued
@@ -199,44 +186,22 @@ impl Sender {
         }
     }
 
-    /// Reads what comes next, on a thread of its own: the server need not wait for it.
-    fn read(&self, after: i64) -> JoinHandle<Result<Read, Error>> {
+    /// Reads what comes next, as much as fits a request beside `others`, on a thread of its own: the server need not wait for it.
+    fn read(&self, after: i64, others: &[Waiting]) -> JoinHandle<Result<Read, Error>> {
         let (store, destination) = (self.store.clone(), self.route.destination.clone());
+        let service = self.route.service.clone();
+        let spans = SPANS_A_REQUEST - others.len();
+        let bytes = BYTES_A_REQUEST - bytes_of(others);
         spawn_blocking(move || {
             let started = Instant::now();
-            let queued = store.pending_after(&destination, after, SPANS_A_REQUEST, BYTES_A_REQUEST)?;
-            Ok((queued, started.elapsed()))
+            let waiting = read(&store, &destination, &service, after, spans, bytes)?;
+            Ok((waiting, started.elapsed()))
         })
     }
 
-    fn note_time(&mut self, (queued, took): Read) -> Vec<Queued> {
+    fn note_time(&mut self, (queued, took): Read) -> Vec<Waiting> {
         self.reading += took;
         queued
-    }
-
-    /// Groups spans that can share a request, in the order of the queue, roots after the rest.
-    fn parcels(&self, queued: Vec<Queued>) -> Vec<Parcel> {
-        let mut parcels: Vec<Parcel> = Vec::new();
-        let mut places: HashMap<(ExperimentRef, Run), usize> = HashMap::new();
-        for span in queued {
-            let facts = &span.trace.facts;
-            let experiment = self.experiment_of(facts);
-            let run = match &facts.opens_run {
-                Some(_) if span.trace.root_ended => Run::Opened(span.record.trace_id),
-                Some(_) => Run::None,
-                None if self.route.run.is_some() => Run::Given,
-                None => Run::None,
-            };
-            let place = *places.entry((experiment.clone(), run)).or_insert_with(|| {
-                parcels.push(Parcel { experiment, run, spans: Vec::new() });
-                parcels.len() - 1
-            });
-            parcels[place].spans.push(span);
-        }
-        for parcel in &mut parcels {
-            parcel.spans.sort_by_key(|span| span.record.parent_id.is_none());
-        }
-        parcels
     }
 
     /// Sends one parcel. False if its experiment takes no spans for now.
@@ -256,9 +221,13 @@ impl Sender {
             Run::Opened(trace) => self.opened_run(trace, &experiment, &parcel.spans, on).await?,
         };
         let to = Address { experiment, run };
-        let traces: HashSet<_> = parcel.spans.iter().map(|span| span.record.trace_id).collect();
-        let spans =
-            if server.upserts_usage() { parcel.spans } else { self.without_arrived(parcel.spans, &to, on).await? };
+        let mut traces: HashSet<_> = HashSet::new();
+        let spans = if server.upserts_usage() {
+            parcel.spans
+        } else {
+            traces.extend(parcel.spans.iter().map(|span| span.trace_id));
+            self.without_arrived(parcel.spans, &to, on).await?
+        };
         match self.send(&spans, &to, on).await {
             Err(trouble) if concerns_experiment(&trouble) => {
                 self.experiments.remove(&parcel.experiment);
@@ -293,9 +262,9 @@ impl Sender {
     }
 
     /// Sends spans in one request or, where the server refuses that, in ever smaller parts until those at fault stand alone.
-    async fn send(&mut self, spans: &[Queued], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+    async fn send(&mut self, spans: &[Waiting], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
         let mut parts = vec![spans];
-        let mut refused: Vec<(&Queued, Failure)> = Vec::new();
+        let mut refused: Vec<(&Waiting, Failure)> = Vec::new();
         let mut accepted_any = false;
         // Whether the server takes a message without spans; asked once a pass: what it took yesterday says nothing.
         let mut takes_spans = None;
@@ -341,20 +310,23 @@ impl Sender {
             }
             let cause = failure.to_string();
             self.store.reject(&self.route.destination, span.seq, &cause)?;
-            on(Event::Rejected { trace: span.record.trace_id, name: span.record.name.clone(), cause });
+            on(Event::Rejected { trace: span.trace_id, name: self.name_of(span)?, cause });
         }
         Ok(())
     }
 
+    /// The name of a span, which hardly ever is asked for.
+    fn name_of(&self, waiting: &Waiting) -> Result<String, Error> {
+        let spans = self.store.spans(waiting.trace_id)?;
+        Ok(spans.into_iter().find(|span| span.span_id == waiting.span_id).map(|span| span.name).unwrap_or_default())
+    }
+
     /// One request, repeated where that is cheap and likely to help.
-    async fn post(&mut self, spans: &[Queued], to: &Address) -> Result<(), Failure> {
-        let body = spans_request(
-            &self.route.service,
-            spans.iter().map(|span| {
-                let facts = &span.trace.facts;
-                (&span.record, TraceFacts { session: facts.session.as_deref(), user: facts.user.as_deref() })
-            }),
-        );
+    async fn post(&mut self, spans: &[Waiting], to: &Address) -> Result<(), Failure> {
+        let bytes = spans.iter().map(|span| span.encoded().len()).sum();
+        let body = request_of(&self.route.service, bytes, |to| {
+            spans.iter().for_each(|span| to.extend_from_slice(span.encoded()));
+        });
         let run = to.run.as_deref().filter(|_| self.server.as_ref().is_some_and(Server::links_runs_by_header));
         let may_repeat = self.server.as_ref().is_some_and(Server::upserts_usage);
         let mut tries = 0;
@@ -373,8 +345,8 @@ impl Sender {
     }
 
     /// Does for accepted spans what has to be done beside them, then takes them off the queue.
-    async fn settle(&mut self, spans: &[Queued], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
-        let roots: Vec<&Queued> = spans.iter().filter(|span| span.record.parent_id.is_none()).collect();
+    async fn settle(&mut self, spans: &[Waiting], to: &Address, on: &mut dyn FnMut(Event)) -> Result<(), Trouble> {
+        let roots: Vec<&Waiting> = spans.iter().filter(|span| span.is_root).collect();
         if let Err(failure) = self.complete(&roots, to).await? {
             self.side_trouble(failure, on)?;
         }
@@ -397,10 +369,10 @@ impl Sender {
     }
 
     /// Tells an older server of these traces what newer ones read from the spans.
-    async fn complete(&mut self, roots: &[&Queued], to: &Address) -> Result<Result<(), Failure>, Trouble> {
+    async fn complete(&mut self, roots: &[&Waiting], to: &Address) -> Result<Result<(), Failure>, Trouble> {
         let server = self.server().await?;
         for root in roots {
-            let trace = root.record.trace_id;
+            let trace = root.trace_id;
             if !server.reads_trace_from_spans()
                 && let Some(summary) = TraceSummary::of(&to.experiment, to.run.as_deref(), &self.store.spans(trace)?)
                 && let Err(failure) = self.mlflow.start_trace(&summary).await
@@ -420,20 +392,20 @@ impl Sender {
     async fn fill_run(
         &self,
         run: &str,
-        spans: &[Queued],
-        roots: &[&Queued],
+        spans: &[Waiting],
+        roots: &[&Waiting],
         on: &mut dyn FnMut(Event),
     ) -> Result<(), Trouble> {
         let opened_by = roots.iter().find(|root| root.trace.facts.opens_run.is_some());
         let log = match opened_by {
             // Spans sent before the run was known count too.
-            Some(root) => RunLog::of(&self.store.spans(root.record.trace_id)?),
-            None => RunLog::of(spans.iter().map(|span| &span.record)),
+            Some(root) => RunLog::of(self.store.spans(root.trace_id)?.iter().filter_map(|span| span.run.as_deref())),
+            None => RunLog::of(spans.iter().filter_map(|span| span.run.as_deref())),
         };
         let outcome = async {
             let refused = self.mlflow.log_to_run(run, log).await?;
             if let Some(root) = opened_by {
-                let end = RunEnd { failed: root.record.is_error(), end_unix_ns: root.record.end_unix_ns };
+                let end = RunEnd { failed: root.is_error, end_unix_ns: root.end_unix_ns };
                 self.mlflow.finish_run(run, end).await?;
             }
             Ok::<_, Failure>(refused)
@@ -473,7 +445,7 @@ impl Sender {
         &self,
         trace: TraceId,
         experiment: &str,
-        spans: &[Queued],
+        spans: &[Waiting],
         on: &mut dyn FnMut(Event),
     ) -> Result<Option<String>, Trouble> {
         let key = format!("trace:{trace}:run:{}", self.route.destination);
@@ -490,8 +462,9 @@ impl Sender {
             }
             self.store.meta_set(&key, "")?;
             let all = self.store.spans(trace)?;
-            let root = all.iter().chain(spans.iter().map(|span| &span.record)).find(|span| is_root(span, trace));
-            let context = spans.iter().find(|span| span.record.trace_id == trace).map(|span| &span.trace);
+            // Those that are being sent are stored too.
+            let root = all.iter().find(|span| is_root(span, trace));
+            let context = spans.iter().find(|span| span.trace_id == trace).map(|span| &span.trace);
             let facts = context.map(|context| &context.facts);
             let asked = facts.and_then(|facts| facts.opens_run.as_ref()).and_then(|run| run.name.as_deref());
             let start = RunStart {
@@ -527,24 +500,24 @@ impl Sender {
     /// time it gets a span.
     async fn without_arrived(
         &mut self,
-        spans: Vec<Queued>,
+        spans: Vec<Waiting>,
         to: &Address,
         on: &mut dyn FnMut(Event),
-    ) -> Result<Vec<Queued>, Trouble> {
+    ) -> Result<Vec<Waiting>, Trouble> {
         self.note_unanswered(|_| {})?;
-        let traces: HashSet<_> = spans.iter().map(|span| span.record.trace_id).collect();
+        let traces: HashSet<_> = spans.iter().map(|span| span.trace_id).collect();
         let doubtful: HashSet<_> =
             self.unanswered.iter().flatten().filter(|trace| traces.contains(trace)).copied().collect();
         let (arrived, missing) = if doubtful.is_empty() {
             (Vec::new(), spans)
         } else {
             let stored = self.mlflow.stored_spans(&doubtful).await?;
-            spans.into_iter().partition(|span| stored.contains(&(span.record.trace_id, span.record.span_id)))
+            spans.into_iter().partition(|span| stored.contains(&(span.trace_id, span.span_id)))
         };
         if !arrived.is_empty() {
             self.settle(&arrived, to, on).await?;
         }
-        self.note_unanswered(|unanswered| unanswered.extend(missing.iter().map(|span| span.record.trace_id)))?;
+        self.note_unanswered(|unanswered| unanswered.extend(missing.iter().map(|span| span.trace_id)))?;
         Ok(missing)
     }
 
@@ -576,8 +549,12 @@ async fn done<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Trouble> {
 }
 
 /// Whether waiting for more would not make the request larger.
-fn fills_a_request(queued: &[Queued]) -> bool {
-    queued.len() >= SPANS_A_REQUEST || queued.iter().map(|span| span.bytes).sum::<usize>() >= BYTES_A_REQUEST / 2
+fn fills_a_request(queued: &[Waiting]) -> bool {
+    queued.len() >= SPANS_A_REQUEST || bytes_of(queued) >= BYTES_A_REQUEST / 2
+}
+
+fn bytes_of(queued: &[Waiting]) -> usize {
+    queued.iter().map(|span| span.bytes).sum()
 }
 
 fn is_root(span: &SpanRecord, trace: TraceId) -> bool {

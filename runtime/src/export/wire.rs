@@ -3,23 +3,32 @@
 //! In: the parts of a span, borrowed. Out: the bytes of an `ExportTraceServiceRequest`. The message set is small and frozen, so the
 //! writer is this file; its oracle is the official protobuf types, in the tests below. What the parts mean is not known here.
 
-/// Builds one request: a resource, a scope, and the spans that `spans` writes.
-pub(crate) fn request(resource: &[(&str, Value<'_>)], scope: Scope<'_>, spans: impl FnOnce(&mut Spans<'_>)) -> Vec<u8> {
-    let mut to = Writer { bytes: Vec::new() };
-    to.message(1, |resource_spans| {
-        resource_spans.message(1, |to| {
-            for (key, value) in resource {
-                to.key_value(1, key, *value);
-            }
-        });
-        resource_spans.message(2, |scope_spans| {
-            scope_spans.message(1, |to| {
-                to.text(1, scope.name);
-                to.text(2, scope.version);
-            });
-            spans(&mut Spans { to: scope_spans });
-        });
+/// Builds one request: a resource, a scope, and encoded spans of so many bytes, which `put` appends.
+pub(crate) fn request(
+    resource: &[(&str, Value<'_>)],
+    scope: Scope<'_>,
+    bytes: usize,
+    put: impl FnOnce(&mut Vec<u8>),
+) -> Vec<u8> {
+    let mut described = Writer { bytes: Vec::new() };
+    described.message(1, |to| resource.iter().for_each(|(key, value)| to.key_value(1, key, *value)));
+    let mut scoped = Writer { bytes: Vec::new() };
+    scoped.message(1, |to| {
+        to.text(1, scope.name);
+        to.text(2, scope.version);
     });
+    let scope_spans = scoped.bytes.len() + bytes;
+    let resource_spans = described.bytes.len() + 1 + delimited_bytes(scope_spans);
+    let mut to = Writer { bytes: Vec::with_capacity(1 + delimited_bytes(resource_spans)) };
+    to.tag(1, WireType::Delimited);
+    to.varint(resource_spans as u64);
+    to.bytes.extend_from_slice(&described.bytes);
+    to.tag(2, WireType::Delimited);
+    to.varint(scope_spans as u64);
+    to.bytes.extend_from_slice(&scoped.bytes);
+    let start = to.bytes.len();
+    put(&mut to.bytes);
+    debug_assert_eq!(to.bytes.len() - start, bytes, "what was announced is appended");
     to.bytes
 }
 
@@ -60,35 +69,37 @@ pub(crate) enum Value<'a> {
     Float(f64),
 }
 
-/// Where spans are appended.
-pub(crate) struct Spans<'a> {
-    to: &'a mut Writer,
+/// Appends one span as it stands in a request; `body` adds its attributes and events.
+pub(crate) fn span(to: &mut Vec<u8>, head: &Head<'_>, body: impl FnOnce(&mut SpanBody<'_>)) {
+    let mut writer = Writer { bytes: std::mem::take(to) };
+    writer.message(2, |to| {
+        to.blob(1, &head.trace_id);
+        to.blob(2, &head.span_id);
+        if let Some(parent) = &head.parent_id {
+            to.blob(4, parent);
+        }
+        to.text(5, head.name);
+        to.varint_field(6, SPAN_KIND_INTERNAL);
+        to.fixed64(7, head.start_unix_ns);
+        to.fixed64(8, head.end_unix_ns);
+        body(&mut SpanBody { to });
+        to.message(15, |to| match head.status {
+            Status::Unset => {}
+            Status::Ok => to.varint_field(3, STATUS_OK),
+            Status::Error(message) => {
+                to.text(2, message);
+                to.varint_field(3, STATUS_ERROR);
+            }
+        });
+    });
+    *to = writer.bytes;
 }
 
-impl Spans<'_> {
-    /// Appends a span; `body` adds its attributes and events.
-    pub(crate) fn span(&mut self, head: &Head<'_>, body: impl FnOnce(&mut SpanBody<'_>)) {
-        self.to.message(2, |to| {
-            to.blob(1, &head.trace_id);
-            to.blob(2, &head.span_id);
-            if let Some(parent) = &head.parent_id {
-                to.blob(4, parent);
-            }
-            to.text(5, head.name);
-            to.varint_field(6, SPAN_KIND_INTERNAL);
-            to.fixed64(7, head.start_unix_ns);
-            to.fixed64(8, head.end_unix_ns);
-            body(&mut SpanBody { to });
-            to.message(15, |to| match head.status {
-                Status::Unset => {}
-                Status::Ok => to.varint_field(3, STATUS_OK),
-                Status::Error(message) => {
-                    to.text(2, message);
-                    to.varint_field(3, STATUS_ERROR);
-                }
-            });
-        });
-    }
+/// Attributes of a span, to be given to [`SpanBody::encoded`].
+pub(crate) fn attributes(body: impl FnOnce(&mut SpanBody<'_>)) -> Vec<u8> {
+    let mut to = Writer { bytes: Vec::new() };
+    body(&mut SpanBody { to: &mut to });
+    to.bytes
 }
 
 const SPAN_KIND_INTERNAL: u64 = 1;
@@ -103,6 +114,11 @@ pub(crate) struct SpanBody<'a> {
 impl SpanBody<'_> {
     pub(crate) fn attribute(&mut self, key: &str, value: Value<'_>) {
         self.to.key_value(9, key, value);
+    }
+
+    /// Appends attributes that were encoded before.
+    pub(crate) fn encoded(&mut self, attributes: &[u8]) {
+        self.to.bytes.extend_from_slice(attributes);
     }
 
     /// Appends an event; `attributes` adds its attributes.
@@ -350,31 +366,32 @@ mod tests {
 
     fn encode(resource: &Pairs, spans: &[Parts]) -> Vec<u8> {
         let resource: Vec<_> = resource.iter().map(|(key, value)| (key.as_str(), value.as_value())).collect();
-        request(&resource, Scope { name: "spanwright", version: "1" }, |to| {
-            for parts in spans {
-                let head = Head {
-                    trace_id: parts.ids.0,
-                    span_id: parts.ids.1,
-                    parent_id: parts.ids.2,
-                    name: &parts.name,
-                    start_unix_ns: parts.times.0,
-                    end_unix_ns: parts.times.1,
-                    status: parts.error.as_deref().map_or(Status::Ok, Status::Error),
-                };
-                to.span(&head, |span| {
-                    for (key, value) in &parts.attributes {
-                        span.attribute(key, value.as_value());
-                    }
-                    for (name, time, pairs) in &parts.events {
-                        span.event(name, *time, |event| {
-                            for (key, value) in pairs {
-                                event.attribute(key, value.as_value());
-                            }
-                        });
-                    }
-                });
-            }
-        })
+        let mut encoded = Vec::new();
+        for parts in spans {
+            let head = Head {
+                trace_id: parts.ids.0,
+                span_id: parts.ids.1,
+                parent_id: parts.ids.2,
+                name: &parts.name,
+                start_unix_ns: parts.times.0,
+                end_unix_ns: parts.times.1,
+                status: parts.error.as_deref().map_or(Status::Ok, Status::Error),
+            };
+            span(&mut encoded, &head, |span| {
+                for (key, value) in &parts.attributes {
+                    span.attribute(key, value.as_value());
+                }
+                for (name, time, pairs) in &parts.events {
+                    span.event(name, *time, |event| {
+                        for (key, value) in pairs {
+                            event.attribute(key, value.as_value());
+                        }
+                    });
+                }
+            });
+        }
+        let scope = Scope { name: "spanwright", version: "1" };
+        request(&resource, scope, encoded.len(), |to| to.extend_from_slice(&encoded))
     }
 
     proptest! {

@@ -13,13 +13,14 @@ use super::row::{span_key, stored_time, unreadable};
 use crate::id::{SpanId, SpanIdHash, TraceId};
 use crate::record::SpanRecord;
 
+/// Returns the blocks that were written, each with the sequence number of its first span.
 pub(super) fn append_finished(
     transaction: &Transaction<'_>,
     finished: &[SpanRecord],
     destination: Option<i64>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
     if finished.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let first: i64 = transaction
         .prepare_cached(
@@ -28,11 +29,11 @@ pub(super) fn append_finished(
         .query_row([], |row| row.get(0))?;
     let any_open =
         transaction.prepare_cached("SELECT EXISTS (SELECT 1 FROM open_spans)")?.query_row([], |row| row.get(0))?;
-    let mut to = Rows { transaction, destination, seq: first, any_open, blocks: Vec::new() };
+    let mut to = Rows { transaction, destination, seq: first, any_open, blocks: Vec::new(), written: Vec::new() };
     by_trace(finished).iter().try_for_each(|spans| to.append(spans))?;
     let next = to.seq;
     transaction.prepare_cached("UPDATE counters SET value = ? WHERE name = 'next_seq'")?.execute([next])?;
-    Ok(())
+    Ok(to.written)
 }
 
 /// The spans of each trace, roots after everything else: the queue sends in this order.
@@ -65,46 +66,42 @@ struct Rows<'a, 't> {
     any_open: bool,
     /// Of the trace that is written now.
     blocks: Vec<Block<'a>>,
+    written: Vec<(i64, Vec<u8>)>,
 }
 
 impl<'a> Rows<'a, '_> {
     /// Writes the spans of one trace, those apart that are stored already.
     fn append(&mut self, spans: &[&'a SpanRecord]) -> rusqlite::Result<()> {
         let Some(trace_id) = spans.first().map(|span| span.trace_id) else { return Ok(()) };
-        let mut known = Trace::find(self.transaction, trace_id, self.destination)?;
-        let fresh = self.fresh(spans, known.as_mut())?;
         if self.any_open {
             self.close(trace_id, spans)?;
         }
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        self.encode(&fresh);
-        let sum = Sum { bytes: self.blocks.iter().map(|block| block.bytes().len() as i64).sum(), ..Sum::of(&fresh) };
-        let trace = match known {
-            Some(known) => {
-                sum.add_to(self.transaction, &known)?;
-                known
+        // A trace that comes with its root is mostly new: it is made without looking for it.
+        let is_new = spans.last().is_some_and(|span| span.parent_id.is_none());
+        let mut known = if is_new { None } else { Trace::find(self.transaction, trace_id, self.destination)? };
+        let mut fresh = self.fresh(spans, known.as_mut())?;
+        if known.is_none() {
+            let made = self.encode(&fresh).make(self.transaction, trace_id, self.destination)?;
+            if let Some(trace) = made {
+                return self.write(&trace, &fresh);
             }
-            None => sum.make(self.transaction, trace_id, self.destination)?,
-        };
-        let first = self.seq;
-        self.write(&trace, &fresh)?;
-        if let Some(destination) = trace.destination {
-            self.transaction.prepare_cached("INSERT INTO queue VALUES (?1, ?2, ?3, ?4)")?.execute([
-                destination,
-                first,
-                self.seq - 1,
-                trace.number,
-            ])?;
+            known = Trace::find(self.transaction, trace_id, self.destination)?;
+            fresh = self.fresh(spans, known.as_mut())?;
         }
-        Ok(())
+        match known {
+            Some(trace) if !fresh.is_empty() => {
+                self.encode(&fresh).add_to(self.transaction, &trace)?;
+                self.write(&trace, &fresh)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Those that are not stored yet, each once.
     fn fresh(&self, spans: &[&'a SpanRecord], mut trace: Option<&mut Trace>) -> rusqlite::Result<Vec<&'a SpanRecord>> {
         let mut fresh: Vec<&'a SpanRecord> = Vec::with_capacity(spans.len());
-        let mut seen: HashSet<SpanId, SpanIdHash> = HashSet::default();
+        let mut seen: HashSet<SpanId, SpanIdHash> =
+            HashSet::with_capacity_and_hasher(spans.len(), SpanIdHash::default());
         if let Some(trace) = &mut trace {
             trace.note_ids(self.transaction)?;
         }
@@ -120,7 +117,8 @@ impl<'a> Rows<'a, '_> {
         Ok(fresh)
     }
 
-    fn encode(&mut self, spans: &[&'a SpanRecord]) {
+    /// Makes the blocks of these spans, and what they add to the row of their trace.
+    fn encode(&mut self, spans: &[&'a SpanRecord]) -> Sum<'a> {
         self.blocks.clear();
         for span in spans {
             if self.blocks.last().is_none_or(Block::is_full) {
@@ -130,13 +128,16 @@ impl<'a> Rows<'a, '_> {
                 block.push(span);
             }
         }
+        Sum { bytes: self.blocks.iter().map(|block| block.bytes().len() as i64).sum(), ..Sum::of(spans) }
     }
 
+    /// Writes the blocks, and queues what is in them.
     fn write(&mut self, trace: &Trace, spans: &[&SpanRecord]) -> rusqlite::Result<()> {
         let mut insert = self.transaction.prepare_cached("INSERT INTO spans VALUES (?1, ?2, ?3, ?4)")?;
         let mut note = self.transaction.prepare_cached("INSERT INTO span_ids VALUES (?1, ?2)")?;
+        let first = self.seq;
         let mut rest = spans;
-        for block in &self.blocks {
+        for block in self.blocks.drain(..) {
             let (spans, behind) = rest.split_at(block.spans());
             insert.execute(params![self.seq, trace.number, span_key(spans[0].span_id), block.bytes()])?;
             if trace.has_ids {
@@ -144,8 +145,13 @@ impl<'a> Rows<'a, '_> {
                     note.execute([trace.number, span_key(span.span_id)])?;
                 }
             }
+            self.written.push((self.seq, block.into_bytes()));
             self.seq += spans.len() as i64;
             rest = behind;
+        }
+        if let Some(destination) = trace.destination {
+            let row = [destination, first, self.seq - 1, trace.number];
+            self.transaction.prepare_cached("INSERT INTO queue VALUES (?1, ?2, ?3, ?4)")?.execute(row)?;
         }
         Ok(())
     }
@@ -318,17 +324,23 @@ impl<'a> Sum<'a> {
         sum
     }
 
-    /// Makes the row of a trace that has none.
-    fn make(self, transaction: &Transaction<'_>, id: TraceId, destination: Option<i64>) -> rusqlite::Result<Trace> {
+    /// Makes the row of a trace; `None` if it has one.
+    fn make(
+        self,
+        transaction: &Transaction<'_>,
+        id: TraceId,
+        destination: Option<i64>,
+    ) -> rusqlite::Result<Option<Trace>> {
         let Self { start_unix_ns, end_unix_ns, spans, errors, tokens, bytes, .. } = self;
         let mut insert = transaction.prepare_cached(
             "INSERT INTO traces (trace_id, destination, start_unix_ns, end_unix_ns, spans, undelivered, errors, tokens, has_ids,
                  root_known, name, facts, workflow, session, ending, failed, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             ON CONFLICT (trace_id) DO NOTHING",
         )?;
         let (is_known, root) = (self.root.is_some(), self.root.unwrap_or_else(|| Root::unknown(self.name)));
         let Root { name, facts, workflow, session, ending, failed } = root;
-        insert.execute(params![
+        let made = insert.execute(params![
             id.to_bytes(),
             destination,
             start_unix_ns,
@@ -345,7 +357,8 @@ impl<'a> Sum<'a> {
             failed,
             bytes
         ])?;
-        Ok(Trace { number: transaction.last_insert_rowid(), destination, has_ids: false, start_unix_ns })
+        let number = transaction.last_insert_rowid();
+        Ok((made == 1).then_some(Trace { number, destination, has_ids: false, start_unix_ns }))
     }
 
     fn add_to(self, transaction: &Transaction<'_>, trace: &Trace) -> rusqlite::Result<()> {

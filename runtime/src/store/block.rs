@@ -15,10 +15,12 @@
 //! Behind the site, as far as the flags name them: parent (stands above), incomplete (nothing), declared (in the site), kind and message of the error,
 //! inputs and outputs as json, `n` and so many attributes, and events, model, workflow and run as the json of their types.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::id::{SpanId, TraceId};
-use crate::record::{AttributeValue, Ending, ErrorFacts, Json, Source, SpanRecord};
+use crate::record::{AttributeValue, Ending, ErrorView, SiteView, SpanRecord, SpanView, ValueView};
 
 /// Spans and bytes after which another block is begun: a reader who wants the last span of one reads all before it.
 pub(super) const MOST_SPANS: usize = 64;
@@ -75,6 +77,10 @@ impl<'a> Block<'a> {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Appends a span of the block's trace.
@@ -222,19 +228,8 @@ enum Form<'b> {
     Block {
         trace: TraceId,
         rest: &'b [u8],
-        sites: Vec<Option<Site<'b>>>,
+        sites: Vec<Option<SiteView<'b>>>,
     },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Site<'b> {
-    name: &'b str,
-    span_type: &'b str,
-    kind: &'b str,
-    declared: &'b str,
-    function: &'b str,
-    file: &'b str,
-    line: u32,
 }
 
 impl<'b> Spans<'b> {
@@ -253,22 +248,34 @@ impl<'b> Spans<'b> {
     }
 }
 
-impl Iterator for Spans<'_> {
-    /// A span with the bytes it takes.
-    type Item = (Result<SpanRecord, Unreadable>, usize);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Spans<'_> {
+    /// Shows the next span, with the bytes it takes, to `with`; `None` behind the last one.
+    pub(super) fn next_with<T>(
+        &mut self,
+        with: impl FnOnce(Result<&SpanView<'_>, Unreadable>, usize) -> T,
+    ) -> Option<T> {
         match &mut self.form {
             Form::Json(stored) => {
                 let stored = stored.take()?;
-                Some((serde_json::from_slice(stored).map_err(|_| Unreadable), stored.len()))
+                let record: Result<SpanRecord, _> = serde_json::from_slice(stored);
+                let span = record.as_ref().map(SpanView::from);
+                Some(with(span.as_ref().map_err(|_| Unreadable), stored.len()))
             }
             Form::Block { trace, rest, sites } => {
                 let span = next_span(rest)?;
                 let bytes = LENGTH_BYTES + span.len();
-                Some((Reader { rest: span }.span(*trace, sites), bytes))
+                let span = Reader { rest: span }.span(*trace, sites);
+                Some(with(span.as_ref().map_err(|unreadable| *unreadable), bytes))
             }
         }
+    }
+}
+
+impl Iterator for Spans<'_> {
+    type Item = Result<SpanRecord, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_with(|span, _| span.map(SpanView::to_record))
     }
 }
 
@@ -312,7 +319,7 @@ struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    fn span(mut self, trace: TraceId, sites: &mut Vec<Option<Site<'b>>>) -> Result<SpanRecord, Unreadable> {
+    fn span(mut self, trace: TraceId, sites: &mut Vec<Option<SiteView<'b>>>) -> Result<SpanView<'b>, Unreadable> {
         let span_id = SpanId::from_u64(self.word()?);
         let flags = self.number()?;
         let has = |flag| flags & flag != 0;
@@ -321,31 +328,27 @@ impl<'b> Reader<'b> {
         let end_unix_ns = start_unix_ns.wrapping_add(self.number()?);
         let ending = *ENDINGS.get(usize::from(self.byte()?)).ok_or(Unreadable)?;
         let site = self.site(sites)?;
-        Ok(SpanRecord {
+        Ok(SpanView {
             trace_id: trace,
             span_id,
             parent_id,
-            name: site.name.to_owned(),
-            span_type: site.span_type.to_owned(),
-            kind: site.kind.to_owned(),
-            declared: has(DECLARED).then(|| site.declared.to_owned()),
-            source: Source { function: site.function.to_owned(), file: site.file.to_owned(), line: site.line },
+            site: SiteView { declared: site.declared.filter(|_| has(DECLARED)), ..site },
             start_unix_ns,
             end_unix_ns,
             ending,
             incomplete: has(INCOMPLETE),
             error: has(ERROR).then(|| self.error()).transpose()?,
-            inputs: has(INPUTS).then(|| self.json()).transpose()?,
-            outputs: has(OUTPUTS).then(|| self.json()).transpose()?,
+            inputs: has(INPUTS).then(|| self.text()).transpose()?,
+            outputs: has(OUTPUTS).then(|| self.text()).transpose()?,
             attributes: has(ATTRIBUTES).then(|| self.attributes()).transpose()?.unwrap_or_default(),
-            events: has(EVENTS).then(|| self.parsed()).transpose()?.unwrap_or_default(),
-            model: has(MODEL).then(|| self.parsed()).transpose()?,
-            workflow: has(WORKFLOW).then(|| self.parsed()).transpose()?,
-            run: has(RUN).then(|| self.parsed()).transpose()?,
+            events: Cow::Owned(has(EVENTS).then(|| self.parsed()).transpose()?.unwrap_or_default()),
+            model: has(MODEL).then(|| self.parsed()).transpose()?.map(Cow::Owned),
+            workflow: has(WORKFLOW).then(|| self.parsed()).transpose()?.map(Cow::Owned),
+            run: has(RUN).then(|| self.parsed()).transpose()?.map(Cow::Owned),
         })
     }
 
-    fn site(&mut self, sites: &mut Vec<Option<Site<'b>>>) -> Result<Site<'b>, Unreadable> {
+    fn site(&mut self, sites: &mut Vec<Option<SiteView<'b>>>) -> Result<SiteView<'b>, Unreadable> {
         let number = usize::try_from(self.number()?).map_err(|_| Unreadable)?;
         if let Some(known) = sites.get(number) {
             return known.ok_or(Unreadable);
@@ -358,40 +361,36 @@ impl<'b> Reader<'b> {
         let (name, span_type, kind, declared) = (text()?, text()?, text()?, text()?);
         let (function, file) = (text()?, text()?);
         let line = u32::try_from(self.number()?).map_err(|_| Unreadable)?;
-        let site = Site { name, span_type, kind, declared, function, file, line };
+        let site = SiteView { name, span_type, kind, declared: Some(declared), function, file, line };
         sites.resize(number, None);
         sites.push(Some(site));
         Ok(site)
     }
 
-    fn error(&mut self) -> Result<ErrorFacts, Unreadable> {
-        Ok(ErrorFacts { kind: self.text()?.to_owned(), message: self.text()?.to_owned() })
+    fn error(&mut self) -> Result<ErrorView<'b>, Unreadable> {
+        Ok(ErrorView { kind: self.text()?, message: self.text()? })
     }
 
-    fn attributes(&mut self) -> Result<Vec<(String, AttributeValue)>, Unreadable> {
+    fn attributes(&mut self) -> Result<Vec<(&'b str, ValueView<'b>)>, Unreadable> {
         let count = usize::try_from(self.number()?).map_err(|_| Unreadable)?;
         // Each takes two bytes at least.
         let mut attributes = Vec::with_capacity(count.min(self.rest.len() / 2));
         for _ in 0..count {
-            let key = self.text()?.to_owned();
+            let key = self.text()?;
             let value = match self.byte()? {
-                flag @ (0 | 1) => AttributeValue::Bool(flag == 1),
+                flag @ (0 | 1) => ValueView::Bool(flag == 1),
                 2 => {
                     let number = self.number()?;
-                    AttributeValue::Int((number >> 1) as i64 ^ -((number & 1) as i64))
+                    ValueView::Int((number >> 1) as i64 ^ -((number & 1) as i64))
                 }
-                3 => AttributeValue::Float(f64::from_bits(self.word()?)),
-                4 => AttributeValue::Text(self.text()?.to_owned()),
-                5 => AttributeValue::Json(self.json()?),
+                3 => ValueView::Float(f64::from_bits(self.word()?)),
+                4 => ValueView::Text(self.text()?),
+                5 => ValueView::Json(self.text()?),
                 _ => return Err(Unreadable),
             };
             attributes.push((key, value));
         }
         Ok(attributes)
-    }
-
-    fn json(&mut self) -> Result<Json, Unreadable> {
-        Ok(Json::trusted(self.text()?.into()))
     }
 
     fn parsed<T: DeserializeOwned>(&mut self) -> Result<T, Unreadable> {

@@ -40,11 +40,14 @@ pub(super) struct Held {
     next_try: Instant,
 }
 
-/// Device and number of a database, and of its log and the index of that.
+/// Device and number of a file. As long as a connection has it open, no other gets them.
+pub(super) type FileId = (u64, u64);
+
+/// A database, its log and the index of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Files {
-    database: Option<(u64, u64)>,
-    beside: [Option<(u64, u64)>; 2],
+    database: Option<FileId>,
+    beside: [Option<FileId>; 2],
 }
 
 impl Files {
@@ -61,6 +64,11 @@ impl Held {
 
     pub(super) fn on_disk(connection: Connection, database: &Path) -> Self {
         Self { connection, files: Some(Files::at(database)), next_try: Instant::now() }
+    }
+
+    /// What identifies the database; `None` in memory.
+    pub(super) fn file(&self) -> Option<FileId> {
+        self.files.and_then(|files| files.database)
     }
 }
 
@@ -84,13 +92,13 @@ impl Store {
         &self,
         operation: &str,
         writes: bool,
-        mut body: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+        mut body: impl FnMut(&mut Held) -> rusqlite::Result<T>,
     ) -> Result<T> {
         check_process(operation)?;
         let mut held = self.connection();
         loop {
             self.keep_up(&mut held)?;
-            let done = body(&mut held.connection);
+            let done = body(&mut held);
             match &done {
                 // Written into a file that nobody will look into.
                 Ok(_) if writes && !self.stands(&held) => continue,
@@ -134,8 +142,14 @@ impl Store {
         } else if there.database.is_none() {
             self.start_anew(folder, database)?;
         }
-        *held = Held::on_disk(connect(database)?, database);
+        self.replace(held, Held::on_disk(connect(database)?, database));
         Ok(())
+    }
+
+    /// Goes on with another connection. What was stored through the one before is not in its file.
+    fn replace(&self, held: &mut Held, next: Held) {
+        self.place.fresh().forget();
+        *held = next;
     }
 
     /// Makes a store where one was deleted.
@@ -169,7 +183,7 @@ impl Store {
             let aside = folder::put_aside(folder, unix_s()).map_err(|cause| unusable(folder, cause))?;
             self.place.tell(damaged(folder, cause, &aside));
         }
-        *held = Held::on_disk(connect(database)?, database);
+        self.replace(held, Held::on_disk(connect(database)?, database));
         Ok(true)
     }
 
@@ -181,7 +195,7 @@ impl Store {
         let moved = salvage::bring_over(&memory, &disk);
         let place = disk.place.clone();
         match (moved, Arc::into_inner(memory.into_connection()), Arc::into_inner(disk.into_connection())) {
-            (Ok(_), _, Some(disk)) => *held = into_inner(disk),
+            (Ok(_), _, Some(disk)) => self.replace(held, into_inner(disk)),
             (moved, Some(memory), _) => {
                 held.connection = into_inner(memory).connection;
                 return moved.map(drop);

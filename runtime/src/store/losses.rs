@@ -7,9 +7,13 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::row::stored_time;
 use super::{ProcessId, Result, Store, block};
 use crate::id::SpanId;
 use crate::record::Losses;
+
+/// By how much the end of a span may be read differently from what is stored.
+const CLOCK_DRIFT_NS: u64 = 10_000_000_000;
 
 fn total_name(cause: &str) -> String {
     format!("lost.{cause}")
@@ -116,19 +120,31 @@ impl Store {
         Ok(())
     }
 
-    /// How many of these spans are stored, whatever their trace.
-    pub(crate) fn count_known(&self, spans: &[SpanId]) -> Result<u64> {
+    /// How many of these spans, each with its end, are stored, whatever their trace.
+    pub(crate) fn count_known(&self, spans: &[(SpanId, u64)]) -> Result<u64> {
+        let ends = || spans.iter().map(|(_, end_unix_ns)| *end_unix_ns);
+        let (Some(first), Some(last)) = (ends().min(), ends().max()) else { return Ok(0) };
+        // A clock is set right while it runs: the same end need not be read the same twice.
+        let from = stored_time(first.saturating_sub(CLOCK_DRIFT_NS));
+        let to = stored_time(last.saturating_add(CLOCK_DRIFT_NS));
         self.read("look for spans in the store", |connection| {
-            // By what the spans of all traces say themselves: a span that is not the first of its row need not stand in an index.
-            let mut unknown: HashSet<_> = spans.iter().copied().collect();
+            // By what the spans say themselves: one that is not the first of its row need not stand in an index. A trace that has the span
+            // lasted when that ended.
+            let mut unknown: HashSet<_> = spans.iter().map(|(id, _)| *id).collect();
             let wanted = unknown.len();
-            let mut select = connection.prepare_cached("SELECT record FROM spans ORDER BY seq DESC")?;
-            let mut rows = select.query([])?;
+            let mut traces = connection.prepare_cached(
+                "SELECT number FROM traces WHERE start_unix_ns <= ?2 AND end_unix_ns >= ?1 ORDER BY start_unix_ns DESC",
+            )?;
+            let mut select = connection.prepare_cached("SELECT record FROM spans WHERE trace = ?")?;
+            let mut found = traces.query([from, to])?;
             while !unknown.is_empty()
-                && let Some(row) = rows.next()?
+                && let Some(trace) = found.next()?
             {
-                for id in block::ids(row.get_ref(0)?.as_bytes()?).unwrap_or_default() {
-                    unknown.remove(&id);
+                let mut rows = select.query([trace.get::<_, i64>(0)?])?;
+                while let Some(row) = rows.next()? {
+                    for id in block::ids(row.get_ref(0)?.as_bytes()?).unwrap_or_default() {
+                        unknown.remove(&id);
+                    }
                 }
             }
             Ok((wanted - unknown.len()) as u64)

@@ -54,6 +54,7 @@ mod append;
 mod block;
 mod destination;
 mod folder;
+mod fresh;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
 mod held;
@@ -85,9 +86,11 @@ use serde::Serialize;
 use crate::error::{Error, Kind};
 use crate::fork;
 use crate::record::{Batch, RecordSink};
-use held::Held;
+use fresh::Fresh;
+use held::{FileId, Held};
 
 pub use folder::locate;
+pub(crate) use queue::Next;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
 pub use retention::{Evicted, Limits};
@@ -152,11 +155,17 @@ struct Place {
     /// Damaged files this process has put aside.
     put_aside: AtomicU32,
     turns: Turns,
+    fresh: Mutex<Fresh>,
 }
 
 impl Place {
     fn tell(&self, line: String) {
         self.news.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        // What a panic left half done are numbers of bytes: something is forgotten earlier, or later.
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,19 +305,35 @@ impl Store {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps in memory what is stored from now on until it is read from the queue, as far as that soon happens.
+    #[cfg(feature = "mlflow")]
+    pub(crate) fn keep_fresh(&self) {
+        self.place.fresh().want();
+    }
+
     fn read<T>(&self, operation: &str, mut body: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, false, |connection| body(connection))
+        self.attempt(operation, false, |held| body(held))
     }
 
     /// Runs `body` in one write transaction, undone if it fails.
-    fn write<T>(&self, operation: &str, mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        self.attempt(operation, true, |connection| {
+    fn write<T>(&self, operation: &str, body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.write_then(operation, body, |_, done| done)
+    }
+
+    /// As [`Self::write`]; `committed` gets what `body` gave, and the file that has it now, before anybody else writes.
+    fn write_then<T, U>(
+        &self,
+        operation: &str,
+        mut body: impl FnMut(&Transaction<'_>) -> rusqlite::Result<T>,
+        mut committed: impl FnMut(Option<FileId>, T) -> U,
+    ) -> Result<U> {
+        self.attempt(operation, true, |held| {
             let _turn = self.place.turns.wait();
             // Immediate: a transaction that starts by reading cannot wait for another writer, it can only fail.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = held.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = body(&transaction)?;
             transaction.commit()?;
-            Ok(done)
+            Ok(committed(held.file(), done))
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::TryLockError;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde::Serialize;
 
 use super::block::Spans;
@@ -12,7 +12,7 @@ use super::row::text;
 use super::{Result, Store, folder, unusable};
 use crate::fork::OwnFile;
 use crate::id::TraceId;
-use crate::record::{SpanRecord, WorkflowFacts};
+use crate::record::{SpanRecord, SpanView, WorkflowFacts};
 
 /// Traces redirected in one transaction: other writers wait as long.
 const REDIRECTED_AT_ONCE: usize = 100;
@@ -28,6 +28,22 @@ pub struct Queued {
     pub bytes: usize,
     /// What is known of its trace so far; shared by all spans of one trace in one answer.
     pub trace: Arc<TraceContext>,
+}
+
+/// A span that waits, as it is read.
+pub(crate) struct Next<'a> {
+    pub(crate) seq: i64,
+    pub(crate) span: &'a SpanView<'a>,
+    /// Bytes of its stored form.
+    pub(crate) bytes: usize,
+    pub(crate) trace: &'a Arc<TraceContext>,
+}
+
+/// How much is read at once: at least one span, if any waits.
+#[derive(Clone, Copy)]
+struct Most {
+    spans: usize,
+    bytes: usize,
 }
 
 /// What is known of a trace so far.
@@ -123,16 +139,35 @@ impl Store {
         max_spans: usize,
         max_bytes: usize,
     ) -> Result<Vec<Queued>> {
+        self.read_pending(destination, seq, max_spans, max_bytes, |next| Queued {
+            seq: next.seq,
+            record: next.span.to_record(),
+            bytes: next.bytes,
+            trace: Arc::clone(next.trace),
+        })
+    }
+
+    /// As [`Store::pending_after`], of what `make` makes of each span. What it makes is thrown away where the store is read again.
+    pub(crate) fn read_pending<T>(
+        &self,
+        destination: &str,
+        after: i64,
+        max_spans: usize,
+        max_bytes: usize,
+        mut make: impl FnMut(Next<'_>) -> T,
+    ) -> Result<Vec<T>> {
+        let most = Most { spans: max_spans, bytes: max_bytes };
         loop {
-            let (queued, unreadable) = self.read("read the queue of the store", |connection| {
-                let snapshot = connection.unchecked_transaction()?;
-                waiting(&snapshot, destination, seq, max_spans, max_bytes)
+            let (made, unreadable) = self.attempt("read the queue of the store", false, |held| {
+                let snapshot = held.unchecked_transaction()?;
+                let mut fresh = |seq| self.place.fresh().find(held.file(), seq);
+                waiting(&snapshot, destination, after, most, &mut fresh, &mut make)
             })?;
             for seq in &unreadable {
                 self.reject(destination, *seq, "the stored record cannot be read")?;
             }
-            if !queued.is_empty() || unreadable.is_empty() {
-                return Ok(queued);
+            if !made.is_empty() || unreadable.is_empty() {
+                return Ok(made);
             }
         }
     }
@@ -142,6 +177,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written; the spans are then still pending.
+    #[inline(never)]
     pub fn ack(&self, destination: &str, seqs: &[i64]) -> Result<()> {
         self.write("ack spans in the store", |transaction| {
             let mut count =
@@ -281,21 +317,26 @@ impl Store {
     }
 }
 
-/// Spans for a destination, and those whose record cannot be read.
-type Waiting = (Vec<Queued>, Vec<i64>);
+/// What was made of spans for a destination, and those whose record cannot be read.
+type Waiting<T> = (Vec<T>, Vec<i64>);
 
-fn waiting(
+/// Finds the block with a span, and the number of its first, without the database.
+type Find<'a> = dyn FnMut(i64) -> Option<(i64, Arc<Vec<u8>>)> + 'a;
+
+fn waiting<T>(
     connection: &Connection,
     destination: &str,
     after: i64,
-    max_spans: usize,
-    max_bytes: usize,
-) -> rusqlite::Result<Waiting> {
-    let (mut queued, mut unreadable) = (Vec::new(), Vec::new());
-    let Some(destination) = known_destination(connection, destination)? else { return Ok((queued, unreadable)) };
+    most: Most,
+    fresh: &mut Find<'_>,
+    make: &mut impl FnMut(Next<'_>) -> T,
+) -> rusqlite::Result<Waiting<T>> {
+    let mut pass = Pass { most, total: 0, made: Vec::new(), unreadable: Vec::new(), make };
+    let Some(destination) = known_destination(connection, destination)? else { return Ok(pass.end()) };
     let mut select = connection.prepare_cached(
-        "SELECT seq, last, trace FROM queue
-         WHERE destination = ?1 AND last > ?2
+        "SELECT seq, last, name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts
+         FROM queue LEFT JOIN traces ON number = trace
+         WHERE queue.destination = ?1 AND last > ?2
              AND seq >= coalesce((SELECT max(seq) FROM queue WHERE destination = ?1 AND seq <= ?2), ?2)
          ORDER BY seq",
     )?;
@@ -303,37 +344,78 @@ fn waiting(
         "SELECT seq, record FROM spans WHERE seq >= (SELECT max(seq) FROM spans WHERE seq <= ?1) AND seq <= ?2 ORDER BY seq",
     )?;
     let mut rows = select.query(params![destination, after])?;
-    let mut total = 0;
     while let Some(row) = rows.next()? {
-        let (first, last, trace): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let wanted = first.max(after + 1)..=last;
-        let mut context = None;
-        let mut next = *wanted.start();
-        let mut blocks = read.query([wanted.start(), wanted.end()])?;
-        while let Some(block) = blocks.next()? {
-            let (seq, stored): (i64, _) = (block.get(0)?, block.get_ref(1)?.as_bytes()?);
-            let spans = Spans::of(stored).ok().into_iter().flatten();
-            for (seq, (span, bytes)) in (seq..).zip(spans).filter(|(seq, _)| wanted.contains(seq)) {
-                let Ok(record) = span else { continue };
-                unreadable.extend(next..seq);
-                next = seq + 1;
-                total += bytes;
-                if total > max_bytes && !queued.is_empty() {
-                    return Ok((queued, unreadable));
-                }
-                let trace = match &context {
-                    Some(known) => Arc::clone(known),
-                    None => context.insert(Arc::new(context_of(connection, trace)?)).clone(),
-                };
-                queued.push(Queued { seq, record, bytes, trace });
-                if queued.len() >= max_spans {
-                    return Ok((queued, unreadable));
-                }
+        let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let mut part = Part { trace: Arc::new(context(row, 2)?), next: first.max(after + 1), last };
+        while part.next <= last {
+            let next = part.next;
+            let Some((first, block)) = fresh(next) else { break };
+            if !pass.block(&mut part, first, &block) {
+                return Ok(pass.end());
+            }
+            if part.next == next {
+                break;
             }
         }
-        unreadable.extend(next..=last);
+        if part.next > last {
+            continue;
+        }
+        let mut blocks = read.query([part.next, last])?;
+        while let Some(block) = blocks.next()? {
+            if !pass.block(&mut part, block.get(0)?, block.get_ref(1)?.as_bytes()?) {
+                return Ok(pass.end());
+            }
+        }
+        pass.unreadable.extend(part.next..=last);
     }
-    Ok((queued, unreadable))
+    Ok(pass.end())
+}
+
+/// One pass over the queue.
+struct Pass<'m, T, M> {
+    most: Most,
+    total: usize,
+    made: Vec<T>,
+    unreadable: Vec<i64>,
+    make: &'m mut M,
+}
+
+/// Spans of one trace with numbers without a gap.
+struct Part {
+    trace: Arc<TraceContext>,
+    /// The next one to be read.
+    next: i64,
+    last: i64,
+}
+
+impl<T, M: FnMut(Next<'_>) -> T> Pass<'_, T, M> {
+    /// Makes something of the spans of a block that begins with number `first`, as far as they are wanted; false once that is enough.
+    fn block(&mut self, part: &mut Part, first: i64, stored: &[u8]) -> bool {
+        let Ok(mut spans) = Spans::of(stored) else { return true };
+        for seq in first..=part.last {
+            let goes_on = spans.next_with(|span, bytes| {
+                let Some(span) = span.ok().filter(|_| seq >= part.next) else { return true };
+                self.unreadable.extend(part.next..seq);
+                part.next = seq + 1;
+                self.total += bytes;
+                let fits = self.total <= self.most.bytes || self.made.is_empty();
+                if fits {
+                    self.made.push((self.make)(Next { seq, span, bytes, trace: &part.trace }));
+                }
+                fits && self.made.len() < self.most.spans
+            });
+            match goes_on {
+                Some(true) => {}
+                Some(false) => return false,
+                None => break,
+            }
+        }
+        true
+    }
+
+    fn end(self) -> Waiting<T> {
+        (self.made, self.unreadable)
+    }
 }
 
 pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
@@ -341,16 +423,19 @@ pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Resul
         .prepare_cached(
             "SELECT name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts FROM traces WHERE number = ?",
         )?
-        .query_row([trace], |row| {
-            Ok(TraceContext {
-                name: text(row.get_ref(0)?).unwrap_or_default(),
-                start_unix_ns: row.get(1)?,
-                end_unix_ns: row.get(2)?,
-                root_known: row.get(3)?,
-                root_ended: row.get(4)?,
-                facts: facts_of(text(row.get_ref(5)?).as_deref()),
-            })
-        })
+        .query_row([trace], |row| context(row, 0))
+}
+
+/// Six columns of a trace's row, from the one at `at` on.
+fn context(row: &Row<'_>, at: usize) -> rusqlite::Result<TraceContext> {
+    Ok(TraceContext {
+        name: text(row.get_ref(at)?).unwrap_or_default(),
+        start_unix_ns: row.get(at + 1)?,
+        end_unix_ns: row.get(at + 2)?,
+        root_known: row.get(at + 3)?,
+        root_ended: row.get(at + 4)?,
+        facts: facts_of(text(row.get_ref(at + 5)?).as_deref()),
+    })
 }
 
 /// What the root says, from its stored form; a damaged one says nothing.

@@ -212,7 +212,7 @@ impl Store {
             let mut spans: Vec<SpanRecord> = Vec::new();
             while let Some(row) = rows.next()? {
                 let stored = Spans::of(row.get_ref(0)?.as_bytes()?).map_err(unreadable)?;
-                for (span, _) in stored {
+                for span in stored {
                     spans.push(span.map_err(unreadable)?);
                 }
             }

@@ -8,7 +8,7 @@ use crate::record::{Ending, SpanRecord};
 
 /// The one span of a stored record.
 pub(super) fn decode(stored: &[u8]) -> rusqlite::Result<SpanRecord> {
-    let first = Spans::of(stored).and_then(|mut spans| spans.next().ok_or(Unreadable)?.0);
+    let first = Spans::of(stored).and_then(|mut spans| spans.next().ok_or(Unreadable)?);
     first.map_err(unreadable)
 }
 

@@ -18,11 +18,12 @@ impl Store {
     ///
     /// [`Error::is_store`](crate::Error::is_store) if the disk is full, the file cannot be written, or another process holds
     /// the database for more than 5 s. Offering the batch again is safe.
+    #[inline(never)]
     pub fn append(&self, batch: &Batch, process: ProcessId, destination: Option<&str>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.write("append spans to the store", |transaction| {
+        let append = |transaction: &Transaction<'_>| {
             let destination = destination.map(|uri| destination_number(transaction, uri)).transpose()?;
             transaction
                 .prepare_cached(
@@ -30,7 +31,7 @@ impl Store {
                      WHERE destination IS NOT excluded.destination",
                 )?
                 .execute(params![process.0 as i64, destination])?;
-            append_finished(transaction, &batch.finished, destination)?;
+            let blocks = append_finished(transaction, &batch.finished, destination)?;
             append_open(transaction, &batch.open, process, destination)?;
             let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO callsites VALUES (?1, ?2, ?3)")?;
             for (number, facts) in &batch.callsites {
@@ -40,14 +41,16 @@ impl Store {
                 losses::add(transaction, process, losses)?;
             }
             match batch.remains {
-                Remains::Process => Ok(()),
+                Remains::Process => {}
                 Remains::Chunks => {
                     forget(transaction, process)?;
-                    losses::settle(transaction, process)
+                    losses::settle(transaction, process)?;
                 }
-                Remains::Nothing => forget(transaction, process),
+                Remains::Nothing => forget(transaction, process)?,
             }
-        })
+            Ok(blocks)
+        };
+        self.write_then("append spans to the store", append, |file, blocks| self.place.fresh().keep(file, blocks))
     }
 
     /// Processes that have appended and have not been forgotten.

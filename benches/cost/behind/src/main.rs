@@ -14,7 +14,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{ROOM, Report};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use spanwright::{Guard, tool, workflow};
 
@@ -69,7 +68,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Makes one tree. Returns how many spans it has.
+/// Makes one tree. Returns how many spans it has. Its cost is told by its name.
+#[inline(never)]
 fn tree(kind: &str) -> u64 {
     match kind {
         "hundred" => {
@@ -143,10 +143,13 @@ fn told(guard: &Guard, made: u64, began: Instant) -> Value {
     })
 }
 
-/// CPU time of all threads since the start.
-fn cpu_ns() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+/// CPU time of all threads since the start, in steps of 10 ms. From a file: valgrind's programs have no vDSO to ask a clock by.
+fn cpu_ns() -> u64 {
+    const TICK_NS: u64 = 10_000_000;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field, the program's name, may hold spaces; after its parenthesis come field 3 and the rest. 14 and 15 are wanted.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_NS
 }
 
 /// The most memory that was resident at once, mapped chunks included.

@@ -25,7 +25,7 @@ use crate::error::{Error, Kind};
 pub(crate) use running::Shown;
 pub(crate) use runs::{RunEnd, RunLog, RunStart};
 pub(crate) use server::Server;
-pub(crate) use spans::{TraceFacts, request as spans_request};
+pub(crate) use spans::{Encoder, TraceFacts, request as spans_request, request_of};
 pub(crate) use traces::TraceSummary;
 
 /// An MLflow server as a client sees it.

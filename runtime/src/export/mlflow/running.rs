@@ -9,12 +9,12 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::Mlflow;
-use super::spans::{SERVICE, TraceFacts, Writer, head, scope, trace_tags};
+use super::spans::{SERVICE, TraceFacts, Writer, head, scope, site_attributes, trace_tags};
 use super::text::{LONG, bounded};
 use crate::export::http::{Failure, Request};
 use crate::export::wire::{self, Head, Status, Value};
 use crate::id::{SpanId, TraceId};
-use crate::record::{AttributeValue, Ending, SpanRecord, WorkflowFacts};
+use crate::record::{Ending, SpanRecord, SpanView, ValueView, WorkflowFacts};
 
 /// What is shown of a running trace.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,23 +42,26 @@ impl Shown {
             resource.insert(0, (SERVICE, Value::Text(service)));
         }
         // Only what cannot be told otherwise at the end: MLflow adds up what spans say of tokens and cost.
-        let running = SpanRecord {
+        let running = SpanView {
             parent_id: Some(nobody(root.span_id)),
             end_unix_ns: seen_unix_ns.max(root.start_unix_ns),
             ending: Ending::Ok,
             error: None,
             outputs: None,
-            attributes: vec![("spanwright.running".into(), AttributeValue::Bool(true))],
-            events: Vec::new(),
+            attributes: vec![("spanwright.running", ValueView::Bool(true))],
+            events: (&[]).into(),
             model: None,
             workflow: None,
             run: None,
-            ..root.clone()
+            ..root.into()
         };
         let head = Head { status: Status::Unset, ..head(&running) };
-        wire::request(&resource, scope(), |to| {
-            to.span(&head, |body| Writer { to: body, record: &running, trace }.write(service));
-        })
+        let mut span = Vec::new();
+        wire::span(&mut span, &head, |to| {
+            to.encoded(&site_attributes(&running.site));
+            Writer { to, span: &running, trace }.write(service);
+        });
+        wire::request(&resource, scope(), span.len(), |to| to.extend_from_slice(&span))
     }
 }
 

@@ -6,7 +6,7 @@ use super::text::{bounded, name};
 use super::{Mlflow, encoded, text_of};
 use crate::export::http::{Failure, Verdict};
 use crate::id::TraceId;
-use crate::record::{RunFacts, SpanRecord};
+use crate::record::RunFacts;
 
 /// By this tag a run is found again that was created without our hearing of it.
 const TRACE_TAG: &str = "spanwright.trace_id";
@@ -46,12 +46,10 @@ pub(crate) struct RunLog {
 }
 
 impl RunLog {
-    /// What these spans add to their run. Of a param the first value counts, as on the server; of a tag the last.
-    pub(crate) fn of<'a>(spans: impl IntoIterator<Item = &'a SpanRecord>) -> Self {
+    /// What spans add to their run, from what each says of it. Of a param the first value counts, as on the server; of a tag the last.
+    pub(crate) fn of<'a>(facts: impl IntoIterator<Item = &'a RunFacts>) -> Self {
         let mut log = Self::default();
-        for facts in spans.into_iter().filter_map(|span| span.run.as_deref()) {
-            log.add(facts);
-        }
+        facts.into_iter().for_each(|facts| log.add(facts));
         log
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, readable, text};
 use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
-use crate::record::{AttributeValue, Ending, Event, Json, ModelFacts, SpanRecord, Usage, WorkflowFacts};
+use crate::record::{Ending, Event, ModelFacts, SiteView, SpanRecord, SpanView, Usage, ValueView, WorkflowFacts};
 
 const SPAN_TYPE: &str = "mlflow.spanType";
 const INPUTS: &str = "mlflow.spanInputs";
@@ -26,6 +26,8 @@ const IDENTITY: &str = "otel.span.type";
 /// Where an attribute goes whose name would make MLflow misread the span.
 const DISPLACED: &str = "spanwright.attribute.";
 
+/// Functions remembered at once.
+const MOST_SITES: usize = 64;
 /// Attributes that are compared with each other.
 const MANY: usize = 16;
 
@@ -38,62 +40,137 @@ pub(crate) struct TraceFacts<'a> {
 
 /// The request that carries `spans`, in the order given. An empty service name is left out.
 pub(crate) fn request<'a>(service: &str, spans: impl IntoIterator<Item = (&'a SpanRecord, TraceFacts<'a>)>) -> Vec<u8> {
-    let resource = [(SERVICE, Value::Text(service))];
-    wire::request(if service.is_empty() { &[] } else { &resource }, scope(), |to| {
-        for (record, trace) in spans {
-            to.span(&head(record), |body| Writer { to: body, record, trace }.write(service));
+    let mut encoder = Encoder::new(service);
+    spans.into_iter().for_each(|(record, trace)| encoder.add(&record.into(), trace));
+    let encoded = encoder.encoded;
+    request_of(service, encoded.len(), |to| to.extend_from_slice(&encoded))
+}
+
+/// Spans as they stand in a request, one after the other.
+pub(crate) struct Encoder<'s> {
+    /// What they say of their service is said by their request too.
+    service: &'s str,
+    pub(crate) encoded: Vec<u8>,
+    sites: Vec<Site>,
+}
+
+/// What all spans of one function say, encoded once.
+struct Site {
+    span_type: String,
+    declared: Option<String>,
+    function: String,
+    file: String,
+    line: u32,
+    attributes: Vec<u8>,
+}
+
+impl<'s> Encoder<'s> {
+    pub(crate) fn new(service: &'s str) -> Self {
+        Self { service, encoded: Vec::new(), sites: Vec::new() }
+    }
+
+    /// Appends one span.
+    #[inline(never)]
+    pub(crate) fn add(&mut self, span: &SpanView<'_>, trace: TraceFacts<'_>) {
+        let site = &span.site;
+        let found = self.sites.iter().position(|known| known.is(site));
+        let place = found.unwrap_or_else(|| {
+            if self.sites.len() == MOST_SITES {
+                self.sites.clear();
+            }
+            self.sites.push(Site::of(site));
+            self.sites.len() - 1
+        });
+        let attributes = &self.sites[place].attributes;
+        wire::span(&mut self.encoded, &head(span), |to| {
+            to.encoded(attributes);
+            Writer { to, span, trace }.write(self.service);
+        });
+    }
+}
+
+impl Site {
+    fn of(site: &SiteView<'_>) -> Self {
+        Self {
+            span_type: site.span_type.to_owned(),
+            declared: site.declared.map(str::to_owned),
+            function: site.function.to_owned(),
+            file: site.file.to_owned(),
+            line: site.line,
+            attributes: site_attributes(site),
+        }
+    }
+
+    fn is(&self, site: &SiteView<'_>) -> bool {
+        self.line == site.line
+            && self.function == site.function
+            && self.span_type == site.span_type
+            && self.file == site.file
+            && self.declared.as_deref() == site.declared
+    }
+}
+
+/// The attributes that say what function made a span, encoded.
+pub(super) fn site_attributes(site: &SiteView<'_>) -> Vec<u8> {
+    wire::attributes(|to| {
+        to.attribute(SPAN_TYPE, text(&bounded(site.span_type, SHORT)).as_value());
+        if let Some(id) = site.declared {
+            to.attribute(IDENTITY, text(id).as_value());
+        }
+        if !site.function.is_empty() {
+            to.attribute(FUNCTION, text(site.function).as_value());
+            to.attribute("code.function.name", text(site.function).as_value());
+            to.attribute("code.file.path", text(site.file).as_value());
+            to.attribute("code.line.number", Value::Int(site.line.into()));
         }
     })
+}
+
+/// The request that carries encoded spans of so many bytes, which `put` appends. An empty service name is left out.
+#[inline(never)]
+pub(crate) fn request_of(service: &str, bytes: usize, put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let resource = [(SERVICE, Value::Text(service))];
+    wire::request(if service.is_empty() { &[] } else { &resource }, scope(), bytes, put)
 }
 
 pub(super) fn scope() -> Scope<'static> {
     Scope { name: "spanwright", version: env!("CARGO_PKG_VERSION") }
 }
 
-pub(super) fn head(record: &SpanRecord) -> Head<'_> {
+pub(super) fn head<'a>(span: &SpanView<'a>) -> Head<'a> {
     // A time beyond 63 bits is refused with a 500 that no repeat cures.
-    let start_unix_ns = record.start_unix_ns.min(i64::MAX as u64);
+    let start_unix_ns = span.start_unix_ns.min(i64::MAX as u64);
     Head {
-        trace_id: record.trace_id.to_bytes(),
-        span_id: record.span_id.to_bytes(),
-        parent_id: record.parent_id.map(|id| id.to_bytes()),
-        name: &record.name,
+        trace_id: span.trace_id.to_bytes(),
+        span_id: span.span_id.to_bytes(),
+        parent_id: span.parent_id.map(|id| id.to_bytes()),
+        name: span.site.name,
         start_unix_ns,
-        end_unix_ns: record.end_unix_ns.clamp(start_unix_ns, i64::MAX as u64),
-        status: match (&record.error, record.is_error()) {
+        end_unix_ns: span.end_unix_ns.clamp(start_unix_ns, i64::MAX as u64),
+        status: match (&span.error, span.is_error()) {
             (_, false) => Status::Ok,
-            (Some(error), true) => Status::Error(&error.message),
-            (None, true) => Status::Error(record.ending.as_str()),
+            (Some(error), true) => Status::Error(error.message),
+            (None, true) => Status::Error(span.ending.as_str()),
         },
     }
 }
 
-/// Writes what belongs to one span.
+/// Writes what belongs to one span, and not to all of its function.
 pub(super) struct Writer<'a, 'b> {
     pub(super) to: &'a mut SpanBody<'b>,
-    pub(super) record: &'a SpanRecord,
+    pub(super) span: &'a SpanView<'a>,
     pub(super) trace: TraceFacts<'a>,
 }
 
 impl Writer<'_, '_> {
     pub(super) fn write(&mut self, service: &str) {
-        let record = self.record;
-        self.text(SPAN_TYPE, &bounded(&record.span_type, SHORT));
-        if let Some(id) = &record.declared {
-            self.text(IDENTITY, id);
-        }
-        for (key, value) in [(INPUTS, &record.inputs), (OUTPUTS, &record.outputs)] {
-            if let Some(value) = value.as_ref().and_then(json) {
+        let record = self.span;
+        for (key, value) in [(INPUTS, record.inputs), (OUTPUTS, record.outputs)] {
+            if let Some(value) = value.and_then(json) {
                 self.to.attribute(key, value.as_value());
             }
         }
-        if !record.source.function.is_empty() {
-            self.text(FUNCTION, &record.source.function);
-            self.text("code.function.name", &record.source.function);
-            self.text("code.file.path", &record.source.file);
-            self.to.attribute("code.line.number", Value::Int(record.source.line.into()));
-        }
-        if let Some(model) = &record.model {
+        if let Some(model) = record.model.as_deref() {
             self.model(model);
         }
         for (key, value) in [(SESSION, self.trace.session), (USER, self.trace.user)] {
@@ -107,8 +184,8 @@ impl Writer<'_, '_> {
         if record.incomplete {
             self.to.attribute("spanwright.incomplete", Value::Bool(true));
         }
-        match (&record.workflow, record.parent_id) {
-            (workflow, None) => self.root(workflow.as_deref(), service),
+        match (record.workflow.as_deref(), record.parent_id) {
+            (workflow, None) => self.root(workflow, service),
             (Some(workflow), Some(_)) => {
                 for (key, value) in &workflow.tags {
                     self.text(&format!("spanwright.tag.{}", bounded(key, SHORT)), &bounded(value, LONG));
@@ -139,14 +216,14 @@ impl Writer<'_, '_> {
         if let Some(waited_ns) = model.time_to_first_token_ns {
             self.to.attribute("gen_ai.response.time_to_first_chunk", Value::Float(waited_ns as f64 / 1e9));
         }
-        if let Some(tools) = model.tools.as_ref().and_then(chat_tools) {
+        if let Some(tools) = model.tools.as_ref().and_then(|tools| chat_tools(tools.as_str())) {
             self.to.attribute(TOOLS, Value::Text(&tools));
         }
     }
 
     fn root(&mut self, workflow: Option<&WorkflowFacts>, service: &str) {
         // MLflow takes the name of a trace from here only, never from its root span.
-        self.text(TRACE_NAME, &trace_name(self.record));
+        self.text(TRACE_NAME, &bounded(self.span.site.name, LONG));
         if !service.is_empty() {
             self.text(SERVICE, service);
         }
@@ -157,23 +234,23 @@ impl Writer<'_, '_> {
 
     /// The user's attributes, the last of each name.
     fn own_attributes(&mut self, service: &str) {
-        let attributes = &self.record.attributes;
+        let attributes = &self.span.attributes;
         // A table pays off for many only.
         let last: HashMap<&str, usize> = match attributes.len() {
             ..=MANY => HashMap::new(),
-            _ => attributes.iter().enumerate().map(|(at, (key, _))| (key.as_str(), at)).collect(),
+            _ => attributes.iter().enumerate().map(|(at, (key, _))| (*key, at)).collect(),
         };
         for (at, (key, value)) in attributes.iter().enumerate() {
             let is_last = match attributes.len() {
                 ..=MANY => attributes[at + 1..].iter().all(|(later, _)| later != key),
-                _ => last.get(key.as_str()) == Some(&at),
+                _ => last.get(key) == Some(&at),
             };
             if key.is_empty() || !is_last {
                 continue;
             }
-            if let Some(shaped) = shaped(key, value).filter(|_| !self.is_taken(key, service)) {
+            if let Some(shaped) = shaped(key, *value).filter(|_| !self.is_taken(key, service)) {
                 self.to.attribute(key, shaped.as_value());
-            } else if let (true, Some(plain)) = (is_reserved(key), attribute(value)) {
+            } else if let (true, Some(plain)) = (is_reserved(key), attribute(*value)) {
                 self.to.attribute(&format!("{DISPLACED}{key}"), plain.as_value());
             }
         }
@@ -181,12 +258,12 @@ impl Writer<'_, '_> {
 
     /// Whether the span says this of itself already, and better.
     fn is_taken(&self, key: &str, service: &str) -> bool {
-        let model = self.record.model.as_ref();
+        let model = self.span.model.as_deref();
         match key {
-            SERVICE => self.record.parent_id.is_none() && !service.is_empty(),
+            SERVICE => self.span.parent_id.is_none() && !service.is_empty(),
             SESSION | CONVERSATION => self.trace.session.is_some(),
             USER => self.trace.user.is_some(),
-            IDENTITY => self.record.declared.is_some(),
+            IDENTITY => self.span.site.declared.is_some(),
             MODEL => model.is_some_and(|model| model.model.is_some()),
             PROVIDER => model.is_some_and(|model| model.provider.is_some()),
             TOOLS => model.is_some_and(|model| model.tools.is_some()),
@@ -196,15 +273,15 @@ impl Writer<'_, '_> {
     }
 
     fn events(&mut self) {
-        let record = self.record;
-        for event in &record.events {
+        let record = self.span;
+        for event in record.events.iter() {
             self.event(event);
         }
         let is_told = record.events.iter().any(|event| event.name == "exception");
         if let (Some(error), true, false) = (&record.error, record.is_error(), is_told) {
             self.to.event("exception", head(record).end_unix_ns, |event| {
-                event.attribute("exception.type", text(&error.kind).as_value());
-                event.attribute("exception.message", text(&error.message).as_value());
+                event.attribute("exception.type", text(error.kind).as_value());
+                event.attribute("exception.message", text(error.message).as_value());
             });
         }
     }
@@ -212,7 +289,7 @@ impl Writer<'_, '_> {
     fn event(&mut self, event: &Event) {
         self.to.event(&event.name, event.time_unix_ns.min(i64::MAX as u64), |to| {
             for (key, value) in &event.attributes {
-                if let Some(value) = attribute(value).filter(|_| !key.is_empty()) {
+                if let Some(value) = attribute(value.into()).filter(|_| !key.is_empty()) {
                     to.attribute(key, value.as_value());
                 }
             }
@@ -259,8 +336,8 @@ pub(super) fn usage_json(usage: &Usage) -> String {
 }
 
 /// Tool definitions in the one shape MLflow's tool view reads, made from the shapes providers use.
-fn chat_tools(tools: &Json) -> Option<String> {
-    let serde_json::Value::Array(tools) = tools.to_value() else { return None };
+fn chat_tools(tools: &str) -> Option<String> {
+    let Ok(serde_json::Value::Array(tools)) = serde_json::from_str(tools) else { return None };
     let tools: Vec<_> = tools.into_iter().map(chat_tool).collect();
     (!tools.is_empty()).then(|| readable(&serde_json::Value::Array(tools).to_string()).into_owned())
 }
@@ -294,24 +371,24 @@ fn is_reserved(key: &str) -> bool {
 
 /// The value of a user's attribute as it may stand under its own name: in a reserved one, only what MLflow can read; one usage
 /// that is not a number would fail the whole request.
-fn shaped<'a>(key: &str, value: &'a AttributeValue) -> Option<Encoded<'a>> {
+fn shaped<'a>(key: &str, value: ValueView<'a>) -> Option<Encoded<'a>> {
     match (key, value) {
-        (USAGE, AttributeValue::Json(json)) => with_total(json, ["input_tokens", "output_tokens"], "total_tokens"),
-        (COST, AttributeValue::Json(json)) => with_total(json, ["input_cost", "output_cost"], "total_cost"),
-        (TOOLS, AttributeValue::Json(tools)) => chat_tools(tools).map(|tools| Encoded::Text(tools.into())),
-        (SESSION | CONVERSATION | USER, AttributeValue::Text(value)) => {
+        (USAGE, ValueView::Json(json)) => with_total(json, ["input_tokens", "output_tokens"], "total_tokens"),
+        (COST, ValueView::Json(json)) => with_total(json, ["input_cost", "output_cost"], "total_cost"),
+        (TOOLS, ValueView::Json(tools)) => chat_tools(tools).map(|tools| Encoded::Text(tools.into())),
+        (SESSION | CONVERSATION | USER, ValueView::Text(value)) => {
             Some(Encoded::Text(text(&bounded(value, SHORT)).into_text().into()))
         }
-        (MODEL | PROVIDER | SERVICE | "mlflow.message.format", AttributeValue::Text(_)) => attribute(value),
-        ("mlflow.spanLogLevel", AttributeValue::Int(_)) => attribute(value),
+        (MODEL | PROVIDER | SERVICE | "mlflow.message.format", ValueView::Text(_)) => attribute(value),
+        ("mlflow.spanLogLevel", ValueView::Int(_)) => attribute(value),
         (key, value) if !is_reserved(key) => attribute(value),
         _ => None,
     }
 }
 
 /// An object of numbers, with its total: MLflow stores 0 for a total that is not sent.
-fn with_total(json: &Json, parts: [&str; 2], total: &str) -> Option<Encoded<'static>> {
-    let serde_json::Value::Object(mut object) = json.to_value() else { return None };
+fn with_total(json: &str, parts: [&str; 2], total: &str) -> Option<Encoded<'static>> {
+    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_str(json) else { return None };
     // A count beyond 63 bits would make the trace unreadable.
     let countable = |value: &serde_json::Value| value.is_i64() || value.is_f64();
     if object.is_empty() || !object.values().all(countable) {

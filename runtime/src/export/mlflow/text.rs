@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::export::wire::Value;
-use crate::record::{AttributeValue, Json};
+use crate::record::ValueView;
 
 /// Session, user, tag key; characters.
 pub(super) const SHORT: usize = 250;
@@ -62,7 +62,12 @@ impl Encoded<'_> {
 /// A text that stays a text. MLflow takes one layer of JSON off a string that parses as an object, a list or a string, so a text
 /// that might is given that layer.
 pub(super) fn text(value: &str) -> Encoded<'_> {
-    let looks_like_json = value.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '[', '"']);
+    let looks_like_json = match value.as_bytes().first() {
+        Some(b' ' | b'\t' | b'\n' | b'\r') => {
+            value.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '[', '"'])
+        }
+        first => matches!(first, Some(b'{' | b'[' | b'"')),
+    };
     Encoded::Text(if looks_like_json { Cow::Owned(quoted(value)) } else { Cow::Borrowed(value) })
 }
 
@@ -71,12 +76,13 @@ fn quoted(value: &str) -> String {
 }
 
 /// JSON as MLflow reads it back: objects and lists as their text, scalars bare; `None` for null.
-pub(super) fn json(value: &Json) -> Option<Encoded<'_>> {
-    let raw = value.as_str().trim();
+pub(super) fn json(value: &str) -> Option<Encoded<'_>> {
+    // Of our own JSON nothing is to be taken off.
+    let raw = if value.starts_with(['{', '[']) && value.ends_with(['}', ']']) { value } else { value.trim() };
     Some(match raw.as_bytes().first()? {
         b'{' | b'[' => {
             let clean = readable(raw);
-            if may_be_deep(clean.as_bytes()) && depth(&clean) > DEEPEST {
+            if may_be_deep(&clean) && depth(&clean) > DEEPEST {
                 Encoded::Text(Cow::Owned(quoted(&clean)))
             } else {
                 Encoded::Text(clean)
@@ -115,28 +121,60 @@ fn number(raw: &str) -> Encoded<'_> {
 }
 
 /// The value of an attribute; `None` for null.
-pub(super) fn attribute(value: &AttributeValue) -> Option<Encoded<'_>> {
+pub(super) fn attribute(value: ValueView<'_>) -> Option<Encoded<'_>> {
     Some(match value {
-        AttributeValue::Bool(value) => Encoded::Bool(*value),
-        AttributeValue::Int(value) => Encoded::Int(*value),
+        ValueView::Bool(value) => Encoded::Bool(value),
+        ValueView::Int(value) => Encoded::Int(value),
         // Some of MLflow's databases take no other than JSON's numbers.
-        AttributeValue::Float(value) if !value.is_finite() => Encoded::Text(Cow::Owned(value.to_string())),
-        AttributeValue::Float(value) => Encoded::Float(*value),
-        AttributeValue::Text(value) => text(value),
-        AttributeValue::Json(value) => return json(value),
+        ValueView::Float(value) if !value.is_finite() => Encoded::Text(Cow::Owned(value.to_string())),
+        ValueView::Float(value) => Encoded::Float(value),
+        ValueView::Text(value) => text(value),
+        ValueView::Json(value) => return json(value),
     })
 }
 
-/// Whether there are brackets enough for JSON text to be too deep; quickly said of most.
-fn may_be_deep(json: &[u8]) -> bool {
-    // So many at a time that their count fits a byte, which lets the compiler look at many bytes at once.
-    let open = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
-    json.len() > DEEPEST && json.chunks(128).map(|some| usize::from(open(some))).sum::<usize>() > DEEPEST
+/// A byte of one in each place of a word, and the uppermost bit of each.
+const ONES: u64 = u64::MAX / 0xff;
+const UPPERMOST: u64 = ONES * 0x80;
+
+/// JSON text as words of eight bytes, which are looked at two at a time; what is left of it stands in the last one.
+struct Words<'a> {
+    words: &'a [[u8; 8]],
+    last: [u8; 8],
 }
 
-/// Whether JSON text holds an escape, many bytes at a time.
-fn has_escapes(json: &[u8]) -> bool {
-    json.chunks(64).any(|some| some.iter().fold(false, |any, byte| any | (*byte == b'\\')))
+impl<'a> Words<'a> {
+    fn of(json: &'a str) -> Self {
+        let (words, rest) = json.as_bytes().as_chunks();
+        let mut last = [b' '; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        Self { words, last }
+    }
+
+    fn any(&self, look: impl Fn(u64) -> u64) -> u64 {
+        let found = self.words.iter().fold(0, |found, word| found | look(u64::from_le_bytes(*word)));
+        found | look(u64::from_le_bytes(self.last))
+    }
+
+    fn has_escapes(&self) -> bool {
+        let zero_at_backslash = |word: u64| word ^ (ONES * u64::from(b'\\'));
+        let found = self.any(|word| zero_at_backslash(word).wrapping_sub(ONES) & !zero_at_backslash(word));
+        found & UPPERMOST != 0
+    }
+
+    /// Whether there may be a number of 19 digits: such a number fills a word.
+    fn may_have_long_integers(&self) -> bool {
+        let zero_if_digits = |word: u64| (word ^ (ONES * u64::from(b'0'))) & (ONES * 0xf0);
+        let found = self.any(|word| zero_if_digits(word).wrapping_sub(1) & !zero_if_digits(word));
+        found >> 63 != 0
+    }
+}
+
+/// Whether JSON text is long enough, and has brackets enough, to be too deep.
+fn may_be_deep(json: &str) -> bool {
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    // What is open is closed, too.
+    json.len() > 2 * DEEPEST && json.as_bytes().iter().filter(opens).count() > DEEPEST
 }
 
 /// How deep JSON text nests.
@@ -160,7 +198,10 @@ fn depth(json: &str) -> usize {
 
 /// JSON text that the server can give back as well as take.
 pub(super) fn readable(json: &str) -> Cow<'_, str> {
-    match clean_escapes(json) {
+    let words = Words::of(json);
+    let clean = if words.has_escapes() { clean_escapes(json) } else { Cow::Borrowed(json) };
+    match clean {
+        clean if !words.may_have_long_integers() => clean,
         Cow::Borrowed(json) => quote_long_integers(json),
         Cow::Owned(json) => Cow::Owned(quote_long_integers(&json).into_owned()),
     }
@@ -168,9 +209,6 @@ pub(super) fn readable(json: &str) -> Cow<'_, str> {
 
 /// Integers beyond 64 signed bits, as texts: MLflow stores them, and then answers 500 to whoever reads the trace or lists it with others.
 fn quote_long_integers(json: &str) -> Cow<'_, str> {
-    if !may_have_long_integers(json.as_bytes()) {
-        return Cow::Borrowed(json);
-    }
     let mut quoted = String::new();
     let (mut kept, mut at, mut in_text) = (0, 0, false);
     let bytes = json.as_bytes();
@@ -203,21 +241,12 @@ fn quote_long_integers(json: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// Whether JSON text may hold a number of 19 digits: such a number fills one of the words of eight bytes the text is made of. Quickly said of most.
-fn may_have_long_integers(json: &[u8]) -> bool {
-    let (words, _) = json.as_chunks::<8>();
-    words.iter().any(|word| u64::from_le_bytes(*word) & 0xf0f0_f0f0_f0f0_f0f0 == 0x3030_3030_3030_3030)
-}
-
 /// JSON text without escapes that no database takes: NUL and half surrogate pairs become the replacement character.
 fn clean_escapes(json: &str) -> Cow<'_, str> {
     let unit = |at: usize| -> Option<u16> {
         let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(escape, 16).ok()
     };
-    if !has_escapes(json.as_bytes()) {
-        return Cow::Borrowed(json);
-    }
     let mut clean = String::new();
     let mut kept = 0;
     let mut at = 0;
@@ -269,8 +298,7 @@ mod tests {
             let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
             let plain = serde_json::Value::from(plain).to_string();
             let raw = format!("{{{plain}:\"{escapes}\"}}");
-            let json_value = Json::parse(raw).expect("serde_json takes any escape unread");
-            let Some(Encoded::Text(sent)) = json(&json_value) else { panic!("an object is sent as text") };
+            let Some(Encoded::Text(sent)) = json(&raw) else { panic!("an object is sent as text") };
             let read: serde_json::Value = serde_json::from_str(&sent).expect("no half pair is left");
             prop_assert!(!read.to_string().contains("\\u0000"));
         }
@@ -278,8 +306,7 @@ mod tests {
 
     #[test]
     fn json_scalars_keep_their_type_and_value() {
-        let encode =
-            |raw: &str| json(&Json::parse(raw.to_owned()).expect("json")).map(|encoded| format!("{encoded:?}"));
+        let encode = |raw: &str| json(raw).map(|encoded| format!("{encoded:?}"));
         assert_eq!(encode("42").as_deref(), Some("Int(42)"));
         assert_eq!(encode("-1.5").as_deref(), Some("Float(-1.5)"));
         assert_eq!(encode("18446744073709551615").as_deref(), Some("Text(\"18446744073709551615\")"));
@@ -312,8 +339,7 @@ mod tests {
     #[test]
     fn json_too_deep_for_the_server_is_sent_as_one_text() {
         let deep = format!("{}1{}", "[".repeat(DEEPEST + 1), "]".repeat(DEEPEST + 1));
-        let value = Json::parse(deep.clone()).expect("json");
-        let Some(Encoded::Text(sent)) = json(&value) else { panic!("sent as text") };
+        let Some(Encoded::Text(sent)) = json(&deep) else { panic!("sent as text") };
         assert_eq!(as_read_back(&sent), serde_json::Value::from(deep));
         assert_eq!(depth(r#"{"a":"[[[","b":[{"c\"[":1}]}"#), 3);
     }

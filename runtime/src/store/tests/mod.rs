@@ -1,11 +1,13 @@
 mod delivery;
 mod durability;
+#[cfg(feature = "mlflow")]
+mod fresh;
 mod keeping;
 mod spool;
 
 use super::*;
 use crate::id::{SpanId, TraceId};
-use crate::record::{Ending, Losses, ModelFacts, Remains, SpanRecord, Usage, WorkflowFacts};
+use crate::record::{Ending, Json, Losses, ModelFacts, Remains, SpanRecord, Usage, WorkflowFacts};
 
 const A: &str = "http://a.test";
 const B: &str = "http://b.test";
