@@ -396,12 +396,13 @@ impl Sender {
         Ok(())
     }
 
-    /// Tells an older server of these traces what newer ones read from the spans.
+    /// Tells the server of these traces what it does not read from spans: an older one more than a newer one.
     async fn complete(&mut self, roots: &[&Queued], to: &Address) -> Result<Result<(), Failure>, Trouble> {
         let server = self.server().await?;
         for root in roots {
             let trace = root.record.trace_id;
-            if !server.reads_trace_from_spans()
+            let has_metadata = root.record.workflow.as_ref().is_some_and(|workflow| !workflow.metadata.is_empty());
+            if (has_metadata || !server.reads_trace_from_spans())
                 && let Some(summary) = TraceSummary::of(&to.experiment, to.run.as_deref(), &self.store.spans(trace)?)
                 && let Err(failure) = self.mlflow.start_trace(&summary).await
             {

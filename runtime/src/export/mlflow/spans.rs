@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::names::MESSAGE_FORMAT;
 use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, readable, text};
 use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
 use crate::record::{AttributeValue, Ending, Event, Json, ModelFacts, SpanRecord, Usage, WorkflowFacts};
@@ -61,6 +62,7 @@ pub(super) fn head(record: &SpanRecord) -> Head<'_> {
         start_unix_ns,
         end_unix_ns: record.end_unix_ns.clamp(start_unix_ns, i64::MAX as u64),
         status: match (&record.error, record.is_error()) {
+            (_, false) if record.ending == Ending::Unknown => Status::Unset,
             (_, false) => Status::Ok,
             (Some(error), true) => Status::Error(&error.message),
             (None, true) => Status::Error(record.ending.as_str()),
@@ -249,6 +251,7 @@ pub(super) fn usage_json(usage: &Usage) -> String {
         ("total_tokens", Some(usage.total())),
         ("cache_read_input_tokens", usage.cache_read),
         ("cache_creation_input_tokens", usage.cache_write),
+        ("cache_creation_input_tokens_above_1hr", usage.cache_write_1h),
     ];
     for (key, count) in counts {
         if let Some(count) = count {
@@ -302,7 +305,7 @@ fn shaped<'a>(key: &str, value: &'a AttributeValue) -> Option<Encoded<'a>> {
         (SESSION | CONVERSATION | USER, AttributeValue::Text(value)) => {
             Some(Encoded::Text(text(&bounded(value, SHORT)).into_text().into()))
         }
-        (MODEL | PROVIDER | SERVICE | "mlflow.message.format", AttributeValue::Text(_)) => attribute(value),
+        (MODEL | PROVIDER | SERVICE | MESSAGE_FORMAT, AttributeValue::Text(_)) => attribute(value),
         ("mlflow.spanLogLevel", AttributeValue::Int(_)) => attribute(value),
         (key, value) if !is_reserved(key) => attribute(value),
         _ => None,

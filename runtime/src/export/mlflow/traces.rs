@@ -14,7 +14,7 @@ use crate::record::{SpanRecord, Usage};
 /// Characters of a preview.
 const PREVIEW: usize = 1000;
 
-/// What StartTraceV3 says of a finished trace, for servers before 3.13.
+/// What StartTraceV3 says of a finished trace: for servers before 3.13 all there is to know of it, for newer ones its metadata.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceSummary {
     info: Value,
@@ -33,6 +33,13 @@ impl TraceSummary {
                     metadata.insert(key.into(), bounded(value, SHORT).into());
                 }
             }
+            metadata.extend(
+                workflow
+                    .metadata
+                    .iter()
+                    .filter(|(key, _)| !key.is_empty())
+                    .map(|(key, value)| (bounded(key, SHORT).into_owned(), bounded(value, SHORT).into())),
+            );
             tags.extend(trace_tags(workflow).into_iter().map(|(key, value)| (key, value.into())));
         }
         if let Some(run) = run {
@@ -87,6 +94,7 @@ pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
         output: sum.output.saturating_add(usage.output),
         cache_read: add(sum.cache_read, usage.cache_read),
         cache_write: add(sum.cache_write, usage.cache_write),
+        cache_write_1h: add(sum.cache_write_1h, usage.cache_write_1h),
         reasoning: add(sum.reasoning, usage.reasoning),
     })
 }
