@@ -10,6 +10,9 @@ use crate::spans::{Subject, tell};
 use crate::transcript::{Scope, Turns};
 use crate::turn::Turn;
 
+/// All of them, under their names.
+pub const TARGETS: [(&str, fn(&[u8])); 2] = [("transcript", transcript), ("assistant", assistant_settings)];
+
 /// Any bytes are a transcript: what is no entry is left out, what is left makes whole trees, and no span ends before it starts or after its
 /// root.
 pub fn transcript(bytes: &[u8]) {
@@ -45,4 +48,34 @@ pub fn assistant_settings(bytes: &[u8]) {
     let removed =
         unregister(&written, &["MLFLOW_CLAUDE_TRACING_ENABLED"]).unwrap_or_else(|error| panic!("{error}: {written}"));
     assert_eq!(Registered::of(&removed).map(|found| found.own + found.old), Ok(0), "{removed}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Each seed whole, cut in many places, and with a byte changed there.
+    #[test]
+    fn what_the_fuzzers_start_from_is_read_as_promised_cut_or_changed_anywhere() {
+        for (name, read) in TARGETS {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
+            let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            let seeds: Vec<_> =
+                files.map(|file| std::fs::read(file.expect("listed").path()).expect("readable")).collect();
+            assert!(!seeds.is_empty(), "`{name}` has no seed");
+            for seed in seeds {
+                read(&seed);
+                for at in (0..seed.len()).step_by(seed.len() / 40 + 1) {
+                    read(&seed[..at]);
+                    for byte in [0, 0xff, b'"', b'{', b'7'] {
+                        let mut changed = seed.clone();
+                        changed[at] = byte;
+                        read(&changed);
+                    }
+                }
+            }
+        }
+    }
 }

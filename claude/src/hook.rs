@@ -40,7 +40,8 @@ pub fn called(arguments: &[OsString]) -> Option<ExitCode> {
     }
 }
 
-fn answer(kind: Kind) -> ExitCode {
+/// Captures the event on standard input, leaves a worker behind, and says that the assistant may go on.
+pub fn answer(kind: Kind) -> ExitCode {
     // Whatever happens in there is no business of the assistant's.
     std::panic::set_hook(Box::new(|_| {}));
     let _ = std::panic::catch_unwind(|| capture(kind));

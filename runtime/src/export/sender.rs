@@ -404,9 +404,12 @@ impl Sender {
             let has_metadata = root.record.workflow.as_ref().is_some_and(|workflow| !workflow.metadata.is_empty());
             if (has_metadata || !server.reads_trace_from_spans())
                 && let Some(summary) = TraceSummary::of(&to.experiment, to.run.as_deref(), &self.store.spans(trace)?)
-                && let Err(failure) = self.mlflow.start_trace(&summary).await
             {
-                return Ok(Err(failure));
+                let adds_up = server.reads_trace_from_spans();
+                let summary = if adds_up { summary.without_totals() } else { summary };
+                if let Err(failure) = self.mlflow.start_trace(&summary).await {
+                    return Ok(Err(failure));
+                }
             }
             if let Some(run) = to.run.as_deref().filter(|_| !server.links_runs_by_header())
                 && let Err(failure) = self.mlflow.link_to_run(run, trace).await
