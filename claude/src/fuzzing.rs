@@ -44,7 +44,7 @@ pub fn assistant_settings(bytes: &[u8]) {
         Ok(&*written),
         "once more changes nothing"
     );
-    assert_eq!(Registered::of(&written).map(|found| found.own), Ok(1), "{written}");
+    assert_eq!(Registered::of(&written).map(|found| found.stop), Ok(1), "{written}");
     let removed =
         unregister(&written, &["MLFLOW_CLAUDE_TRACING_ENABLED"]).unwrap_or_else(|error| panic!("{error}: {written}"));
     assert_eq!(Registered::of(&removed).map(|found| found.own + found.old), Ok(0), "{removed}");

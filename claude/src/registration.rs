@@ -317,6 +317,7 @@ mod tests {
             r#"{"env":[]}"#,
             "// {}\n{}",
             r#"{"hooks":{"Stop":[{"hooks":7}]}}"#,
+            r#"{"hooks":{},"hooks":{}}"#,
         ] {
             assert!(register(text, &[hook()], &[(ENABLED, Some("true".into()))]).is_err(), "{text}");
         }

@@ -62,6 +62,8 @@ pub struct Said {
     pub cwd: Option<String>,
     /// What the assistant may do unasked.
     pub permission_mode: Option<String>,
+    /// What the assistant said last.
+    pub last_assistant_message: Option<String>,
     /// The sub-agent.
     pub agent_id: Option<String>,
     /// What kind it is.

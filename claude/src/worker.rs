@@ -4,7 +4,7 @@
 //! finds another at work leaves its event to that. An event is given up only when its turn is in the store, or cannot be told at all.
 
 use std::fs::{self, File};
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufReader, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,6 +27,12 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 const LEFT_BEHIND: Duration = Duration::from_secs(60);
 /// An event that nobody could see to for so long is given up.
 const TOO_OLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The assistant may call before it has written down what it said last; it is given so long, and looked at so often.
+const UNWRITTEN: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(50);
+/// Characters of that by which it is known, and how far from the end of the transcript it is looked for.
+const KNOWN_BY: usize = 80;
+const TAIL: u64 = 1 << 20;
 /// For old traces.
 const SWEEP: Duration = Duration::from_millis(200);
 
@@ -134,6 +140,13 @@ fn tell(event: &Event, settings: &Settings, state: &State, store: &Store) -> Res
         permission_mode: event.said.permission_mode.clone(),
         agent: None,
     };
+    let path = match event.kind {
+        Kind::Stop => Some(transcript.clone()),
+        Kind::SubagentStop => event.said.agent_transcript_path.as_deref().map(settings::expanded),
+    };
+    if let (Some(path), Some(message)) = (path, &event.said.last_assistant_message) {
+        wait_for_message(&path, message);
+    }
     let mut telling = Telling { state, keeper: Keeper::new(store, &config), agents: Agents::beside(&transcript) };
     let told = match event.kind {
         Kind::Stop => telling.session(&transcript, &subject),
@@ -147,6 +160,29 @@ fn tell(event: &Event, settings: &Settings, state: &State, store: &Store) -> Res
         Ok(()) => {}
     }
     Ok(())
+}
+
+/// Waits a moment for a message that is not in the transcript yet.
+fn wait_for_message(transcript: &Path, message: &str) {
+    let start: String = message.chars().take(KNOWN_BY).collect();
+    let text = serde_json::to_string(&start).unwrap_or_default();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().as_bytes();
+    let until = Instant::now() + UNWRITTEN;
+    while !text.is_empty() && tail(transcript).is_ok_and(|tail| !tail.windows(text.len()).any(|part| part == text)) {
+        if Instant::now() > until {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    Ok(tail)
 }
 
 struct Telling<'a> {

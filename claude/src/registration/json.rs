@@ -1,5 +1,6 @@
 //! JSON that is opened only where something changes; what stays closed is carried over as its text.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
@@ -163,7 +164,7 @@ pub(super) fn raw_text(node: &Node) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// The entries of an object in their order; a key that stands twice stands twice.
+/// The entries of an object in their order. Of a key that stands twice, nobody could say which one holds.
 struct Entries(Vec<(String, Box<RawValue>)>);
 
 impl<'de> de::Deserialize<'de> for Entries {
@@ -177,9 +178,12 @@ impl<'de> de::Deserialize<'de> for Entries {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                let (mut entries, mut keys) = (Vec::new(), HashSet::new());
+                while let Some((key, value)) = map.next_entry::<String, _>()? {
+                    if !keys.insert(key.clone()) {
+                        return Err(de::Error::custom("a key stands twice"));
+                    }
+                    entries.push((key, value));
                 }
                 Ok(Entries(entries))
             }

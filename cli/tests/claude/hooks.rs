@@ -1,6 +1,7 @@
 //! What the assistant calls when it is done.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 use spanwright::tree::{Style, render};
@@ -163,6 +164,23 @@ fn a_turn_is_one_trace_however_often_the_hook_is_called() {
     fs::write(&transcript, turns(4, 1)).unwrap();
     user.stop(&stop(false));
     assert_eq!(user.wait_for_traces(4).len(), 4);
+}
+
+#[test]
+fn an_answer_that_is_written_down_after_the_hook_was_called_is_waited_for() {
+    let user = User::new();
+    let transcript = user.home().join("s.jsonl");
+    let whole = turns(1, 2);
+    let (first, rest) = whole.split_at(whole.rfind("{\"message\"").unwrap_or_default());
+    fs::write(&transcript, first).unwrap();
+    let mut said = stop_event("s", &transcript);
+    said["last_assistant_message"] = "A\" said last".into();
+    user.stop(&said);
+    let rest = rest.replace("\"text\":\"A\"", r#""text":"A\" said last""#);
+    fs::OpenOptions::new().append(true).open(&transcript).unwrap().write_all(rest.as_bytes()).unwrap();
+    user.wait_for_traces(1);
+    let root = user.spans("claude_code_conversation").into_iter().find(|span| span.parent_id.is_none()).unwrap();
+    assert_eq!(root.outputs.unwrap().to_value()["response"], "A\" said last");
 }
 
 #[test]
