@@ -58,6 +58,103 @@ pub enum Command {
     Catalog(Catalog),
     /// Find what looks wrong in the telemetry of a workspace's source, without building it.
     Lint(Lint),
+    /// Trace the sessions of Claude Code: each turn becomes a trace.
+    Claude {
+        /// What to do.
+        #[command(subcommand)]
+        what: Claude,
+    },
+}
+
+const CLAUDE_SETTINGS: &str = "\
+Each setting is looked up in the environment, then in .claude/settings.local.json and .claude/settings.json of the
+project, then in ~/.claude/settings.json. The store of all sessions, and claude.log, are in $XDG_STATE_HOME/spanwright.";
+
+/// What to do with sessions of Claude Code.
+#[derive(Debug, Subcommand)]
+#[command(after_help = CLAUDE_SETTINGS)]
+pub enum Claude {
+    /// Register the hooks in the assistant's settings, if MLFLOW_CLAUDE_TRACING_ENABLED is true.
+    Setup(ClaudeSetup),
+    /// Show whether turns are traced, where they go, and which setting says so.
+    Status,
+    /// Check the switch, the hooks, the server and the log, and say what is wrong.
+    Doctor,
+    /// Remove the hooks and their settings again.
+    Disable(ClaudeFiles),
+    /// Make traces of a transcript: show them, store them, and deliver them with --push.
+    Convert(ClaudeConvert),
+    /// What the assistant calls when it is done: an event on standard input; never fails.
+    StopHook,
+    /// What the assistant calls when a sub-agent is done; never fails.
+    SubagentStopHook,
+}
+
+/// Which settings file.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(multiple = false)]
+pub struct ClaudeFiles {
+    /// ~/.claude/settings.json.
+    #[arg(long)]
+    pub user: bool,
+
+    /// .claude/settings.json of the project.
+    #[arg(long)]
+    pub project: bool,
+
+    /// .claude/settings.local.json of the project.
+    #[arg(long)]
+    pub local: bool,
+}
+
+/// What to register.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without a file named, the user's. Everything else in it stays as it is; done again, nothing changes. Hooks of MLflow's own, of\n\
+either form, are replaced.\n\nWith --json: {\"enabled\", \"changed\"}; `changed` lists files."
+)]
+pub struct ClaudeSetup {
+    #[command(flatten)]
+    pub files: ClaudeFiles,
+
+    /// Switch tracing on, whatever MLFLOW_CLAUDE_TRACING_ENABLED says now.
+    #[arg(long)]
+    pub enable: bool,
+
+    /// The server. Default: MLFLOW_TRACKING_URI.
+    #[arg(long, value_name = "URI")]
+    pub tracking_uri: Option<String>,
+
+    /// The experiment, by number. Default: MLFLOW_EXPERIMENT_ID.
+    #[arg(long, value_name = "ID", conflicts_with = "experiment_name")]
+    pub experiment_id: Option<String>,
+
+    /// The experiment, by name. Default: MLFLOW_EXPERIMENT_NAME.
+    #[arg(long, value_name = "NAME")]
+    pub experiment_name: Option<String>,
+}
+
+/// What to convert.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A turn that is known, by its session and prompt, is not stored twice, whoever has told it.\n\n\
+With --json: {\"store\", \"traces\": [{\"trace_id\", \"was_known\", \"notices\", \"spans\"}], \"delivered\"}; `delivered` counts spans."
+)]
+pub struct ClaudeConvert {
+    /// The transcript: <session>.jsonl, or agent-<id>.jsonl of a sub-agent.
+    pub file: PathBuf,
+
+    /// Every turn, not only the last.
+    #[arg(long)]
+    pub all_turns: bool,
+
+    /// Show the traces and store nothing.
+    #[arg(long, conflicts_with = "push")]
+    pub dry_run: bool,
+
+    /// Deliver what waits to the server.
+    #[arg(long)]
+    pub push: bool,
 }
 
 /// Which trace to show.

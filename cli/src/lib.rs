@@ -5,6 +5,7 @@
 
 mod args;
 mod catalog;
+mod claude;
 mod doctor;
 mod expand;
 mod failure;
@@ -34,6 +35,10 @@ use screen::Screen;
 /// Runs the command line `arguments`, the first of which is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // A hook is answered whatever its command line looks like.
+    if let Some(code) = spanwright_claude::hook::called(&arguments) {
+        return code;
+    }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return misread(&error, &arguments),
@@ -48,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Lint(how) => lint::run(how, &mut screen),
         Command::Expand(what) => expand::run(what, &mut screen),
         Command::Review(what) => review::run(what, &mut screen),
+        Command::Claude { what } => claude::run(what, args.place(), &mut screen),
     };
     let ended = ended.and_then(|code| screen.flush().map(|()| code).map_err(Failure::from));
     match ended {

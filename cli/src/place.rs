@@ -121,7 +121,7 @@ fn not_a_server(uri: &Uri) -> Failure {
 }
 
 /// The folder people mean by a path: itself, the `.spanwright` in it, or the one that has the file they named.
-fn folder_of(path: &Path) -> PathBuf {
+pub fn folder_of(path: &Path) -> PathBuf {
     if path.join(FOLDER).is_dir() {
         return path.join(FOLDER);
     }

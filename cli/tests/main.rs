@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it expects")]
 
 mod catalog;
+mod claude;
 mod commands;
 mod contract;
 mod ground;

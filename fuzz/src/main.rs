@@ -16,7 +16,7 @@ static READER: OnceLock<Target> = OnceLock::new();
 
 fuzz_target!(
     init: {
-        let readers = || TARGETS.into_iter().chain(contract::TARGETS);
+        let readers = || TARGETS.into_iter().chain(contract::TARGETS).chain(spanwright_claude::fuzzing::TARGETS);
         let wanted = std::env::var("SPANWRIGHT_FUZZ").unwrap_or_default();
         let Some(reader) = readers().find(|(name, _)| *name == wanted) else {
             readers().for_each(|(name, _)| println!("{name}"));

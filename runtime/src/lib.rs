@@ -58,6 +58,7 @@ mod pipeline;
 mod planted;
 pub mod record;
 mod recorder;
+mod retold;
 pub mod semconv;
 mod session;
 mod span;
@@ -87,6 +88,7 @@ pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
 #[cfg(feature = "store")]
 pub use pipeline::{Recovered, recover};
+pub use retold::Retelling;
 pub use session::{SessionContext, current_session, session_context};
 pub use span::{Handle, OpenSpan, handle, kind};
 pub use spanwright_macros::{

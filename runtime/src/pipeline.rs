@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::capture::{Policy, Rules};
+use crate::capture::Policy;
 use crate::chunk::{Chunks, MAX_VALUE_BYTES};
 use crate::collector::{self, Collector, Occasion, Report};
 use crate::config::{Config, Experiment, Overrides, StorePlace};
@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::fork;
 use crate::record::RecordSink;
 use crate::recorder::{self, Recorder};
+use crate::retold;
 
 #[cfg(feature = "store")]
 use crate::store::Store;
@@ -173,12 +174,7 @@ struct Parts {
 
 impl Parts {
     fn policy(&self) -> Policy {
-        Policy {
-            cap: self.config.capture.value,
-            full_bytes: self.config.max_value_bytes.value.min(MAX_VALUE_BYTES),
-            rules: self.config.redact.value.iter().fold(Rules::new(), |rules, words| rules.redact(words)),
-            ..Policy::default()
-        }
+        retold::policy(&self.config)
     }
 
     /// A recorder that is not installed yet.

@@ -95,6 +95,8 @@ pub enum Ending {
     Cancelled,
     /// Its process died before it ended.
     Abandoned,
+    /// Whoever wrote it down does not say. Neither a failure nor a success; no call of a traced program ends so.
+    Unknown,
 }
 
 impl Ending {
@@ -106,6 +108,7 @@ impl Ending {
             Self::Panic => "panic",
             Self::Cancelled => "cancelled",
             Self::Abandoned => "abandoned",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -146,9 +149,9 @@ impl SpanRecord {
         }
     }
 
-    /// Whether the status of this span is ERROR: every ending but Ok, except a stream dropped after its first item.
+    /// Whether the status of this span is ERROR: every ending that is known and not Ok, except a stream dropped after its first item.
     pub fn is_error(&self) -> bool {
-        self.ending != Ending::Ok && !self.incomplete
+        !matches!(self.ending, Ending::Ok | Ending::Unknown) && !self.incomplete
     }
 
     /// End minus start, in nanoseconds.
@@ -287,6 +290,9 @@ pub struct Usage {
     /// Tokens written to a prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
+    /// Of those, tokens that are kept for an hour, which cost more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
     /// Of the written output, tokens spent on reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
@@ -305,6 +311,9 @@ pub struct WorkflowFacts {
     /// Tags, `workflow` among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
+    /// What else is known of the trace, which unlike a tag is not meant to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<(String, String)>,
     /// Session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,

@@ -43,7 +43,12 @@ fn module(file: &str) -> &str {
 
 /// Files whose code contains `needle`, outside of `allowed` (modules or path prefixes).
 fn outside(needle: &str, allowed: &[&str]) -> Vec<String> {
-    let sources = sources();
+    outside_in("runtime/src", needle, allowed)
+}
+
+/// The same of another folder of the workspace.
+fn outside_in(folder: &str, needle: &str, allowed: &[&str]) -> Vec<String> {
+    let sources = sources_of(folder);
     let holds = |file: &str| !allowed.iter().any(|place| module(file) == *place || file.starts_with(place));
     sources.iter().filter(|(file, code)| holds(file) && code.contains(needle)).map(|(file, _)| file.clone()).collect()
 }
@@ -70,7 +75,7 @@ fn edges(sources: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String
 
 #[test]
 fn no_module_imports_itself_by_way_of_others() {
-    for folder in ["runtime/src", "contract/src", "macros/core/src"] {
+    for folder in ["runtime/src", "contract/src", "macros/core/src", "claude/src"] {
         let edges = edges(&sources_of(folder));
         for start in edges.keys() {
             let mut reached = BTreeSet::new();
@@ -139,6 +144,22 @@ fn each_power_has_one_room() {
 }
 
 #[test]
+fn the_assistants_side_keeps_to_its_rooms() {
+    let none: Vec<String> = Vec::new();
+    let outside = |needle: &str, allowed: &[&str]| outside_in("claude/src", needle, allowed);
+    assert_eq!(outside("env::var", &["settings"]), none, "the environment");
+    // What is written there is a command of MLflow's, to be replaced.
+    assert_eq!(outside("\"mlflow.", &["registration"]), none, "a name of MLflow's");
+    assert_eq!(outside("Command::", &["hook"]), none, "another process");
+    for writes in ["fs::write", "OpenOptions", "File::create"] {
+        assert_eq!(outside(writes, &["registration", "state"]), none, "a file that is written, by {writes}");
+    }
+    for power in ["unsafe {", "println!", "reqwest", "rusqlite"] {
+        assert_eq!(outside(power, &[]), none, "{power}");
+    }
+}
+
+#[test]
 fn the_path_of_a_call_does_not_lock_or_wait() {
     for (file, code) in sources() {
         if ["span", "future", "recorder", "callsite", "capture", "outcome", "id", "clock"].contains(&module(&file)) {
@@ -152,7 +173,9 @@ fn the_path_of_a_call_does_not_lock_or_wait() {
 #[test]
 fn no_source_file_is_longer_than_a_reader_bears() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in ["runtime/src", "macros", "contract", "cli", "tests", "ui-tests", "examples", "benches", "fuzz/src"] {
+    for folder in
+        ["runtime/src", "macros", "contract", "claude", "cli", "tests", "ui-tests", "examples", "benches", "fuzz/src"]
+    {
         let mut folders = vec![root.join(folder)];
         while let Some(folder) = folders.pop() {
             for path in fs::read_dir(folder).expect("a folder of the workspace").flatten().map(|entry| entry.path()) {
@@ -183,7 +206,7 @@ fn the_readme_lists_every_variable_as_it_is() {
     let readme =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");
     let listed: Vec<_> = readme.lines().filter(|line| line.starts_with("| `") && line.contains("` | ")).collect();
-    for variable in spanwright::config::VARIABLES {
+    for variable in spanwright::config::VARIABLES.iter().chain(&spanwright_claude::settings::VARIABLES) {
         let dash = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
         let key = if variable.key.is_empty() { "–".to_owned() } else { format!("`{}`", variable.key) };
         let row = format!("| `{}` | {key} | {} | {} |", variable.name, dash(variable.default), variable.meaning);

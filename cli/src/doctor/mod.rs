@@ -31,20 +31,22 @@ struct Diagnosis {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Check {
-    name: &'static str,
-    status: Status,
-    detail: String,
-    remedy: Option<String>,
+pub struct Check {
+    pub name: &'static str,
+    pub status: Status,
+    pub detail: String,
+    pub remedy: Option<String>,
 }
 
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub enum Status {
+    /// As it should be.
     Ok,
     /// It works, and something about it should be known.
     Warning,
+    /// It does not work.
     Failed,
     /// It was not looked at, because of something before it.
     Skipped,
@@ -59,7 +61,7 @@ struct Setting {
 }
 
 impl Check {
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+    pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Status::Ok, detail: detail.into(), remedy: None }
     }
 
@@ -67,11 +69,11 @@ impl Check {
         Self { name, status: Status::Skipped, detail: detail.into(), remedy: None }
     }
 
-    fn warning(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn warning(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { name, status: Status::Warning, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 
-    fn failed(name: &'static str, detail: impl Into<String>, remedy: Option<String>) -> Self {
+    pub fn failed(name: &'static str, detail: impl Into<String>, remedy: Option<String>) -> Self {
         Self { name, status: Status::Failed, detail: detail.into(), remedy }
     }
 }
@@ -168,7 +170,8 @@ fn shown(value: &str) -> String {
     if value.is_empty() { "-".into() } else { text::clip(value, 60).into_owned() }
 }
 
-fn word(status: Status) -> (&'static str, Tone) {
+/// The word for a status.
+pub fn word(status: Status) -> (&'static str, Tone) {
     match status {
         Status::Ok => ("ok", Tone::Good),
         Status::Warning => ("look", Tone::Doubtful),

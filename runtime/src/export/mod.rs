@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub use client::{Canary, Client, Progress, PushReport, ServerInfo, push};
+pub use mlflow::names;
 
 use crate::config::Config;
 use crate::diagnostics::Diagnostics;

@@ -368,16 +368,20 @@ impl Sender {
         Ok(())
     }
 
-    /// Tells an older server of these traces what newer ones read from the spans.
+    /// Tells the server of these traces what it does not read from spans: an older one more than a newer one.
     async fn complete(&mut self, roots: &[&Waiting], to: &Address) -> Result<Result<(), Failure>, Trouble> {
         let server = self.server().await?;
         for root in roots {
             let trace = root.trace_id;
-            if !server.reads_trace_from_spans()
+            let has_metadata = !root.trace.facts.metadata.is_empty();
+            if (has_metadata || !server.reads_trace_from_spans())
                 && let Some(summary) = TraceSummary::of(&to.experiment, to.run.as_deref(), &self.store.spans(trace)?)
-                && let Err(failure) = self.mlflow.start_trace(&summary).await
             {
-                return Ok(Err(failure));
+                let adds_up = server.reads_trace_from_spans();
+                let summary = if adds_up { summary.without_totals() } else { summary };
+                if let Err(failure) = self.mlflow.start_trace(&summary).await {
+                    return Ok(Err(failure));
+                }
             }
             if let Some(run) = to.run.as_deref().filter(|_| !server.links_runs_by_header())
                 && let Err(failure) = self.mlflow.link_to_run(run, trace).await

@@ -42,7 +42,8 @@ const MODEL: u64 = 1 << 8;
 const WORKFLOW: u64 = 1 << 9;
 const RUN: u64 = 1 << 10;
 
-const ENDINGS: [Ending; 5] = [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned];
+const ENDINGS: [Ending; 6] =
+    [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned, Ending::Unknown];
 
 /// Why a block, or one span in it, cannot be read.
 #[derive(Clone, Copy, Debug)]

@@ -31,7 +31,7 @@ pub(super) fn span_key(id: SpanId) -> i64 {
 }
 
 pub(super) fn ending_of(word: &str) -> Option<Ending> {
-    [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned]
+    [Ending::Ok, Ending::Error, Ending::Panic, Ending::Cancelled, Ending::Abandoned, Ending::Unknown]
         .into_iter()
         .find(|ending| ending.as_str() == word)
 }

@@ -5,6 +5,7 @@
 
 #[cfg(all(any(test, fuzzing), not(loom)))]
 pub(super) mod fuzzing;
+pub mod names;
 mod running;
 mod runs;
 mod server;

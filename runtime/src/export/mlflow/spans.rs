@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::names::MESSAGE_FORMAT;
 use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, readable, text};
 use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
 use crate::record::{Ending, Event, ModelFacts, SiteView, SpanRecord, SpanView, Usage, ValueView, WorkflowFacts};
@@ -148,6 +149,7 @@ pub(super) fn head<'a>(span: &SpanView<'a>) -> Head<'a> {
         start_unix_ns,
         end_unix_ns: span.end_unix_ns.clamp(start_unix_ns, i64::MAX as u64),
         status: match (&span.error, span.is_error()) {
+            (_, false) if span.ending == Ending::Unknown => Status::Unset,
             (_, false) => Status::Ok,
             (Some(error), true) => Status::Error(error.message),
             (None, true) => Status::Error(span.ending.as_str()),
@@ -326,6 +328,7 @@ pub(super) fn usage_json(usage: &Usage) -> String {
         ("total_tokens", Some(usage.total())),
         ("cache_read_input_tokens", usage.cache_read),
         ("cache_creation_input_tokens", usage.cache_write),
+        ("cache_creation_input_tokens_above_1hr", usage.cache_write_1h),
     ];
     for (key, count) in counts {
         if let Some(count) = count {
@@ -379,7 +382,7 @@ fn shaped<'a>(key: &str, value: ValueView<'a>) -> Option<Encoded<'a>> {
         (SESSION | CONVERSATION | USER, ValueView::Text(value)) => {
             Some(Encoded::Text(text(&bounded(value, SHORT)).into_text().into()))
         }
-        (MODEL | PROVIDER | SERVICE | "mlflow.message.format", ValueView::Text(_)) => attribute(value),
+        (MODEL | PROVIDER | SERVICE | MESSAGE_FORMAT, ValueView::Text(_)) => attribute(value),
         ("mlflow.spanLogLevel", ValueView::Int(_)) => attribute(value),
         (key, value) if !is_reserved(key) => attribute(value),
         _ => None,

@@ -1,5 +1,6 @@
 //! Traces as the server keeps them: what an older server must be told beside the spans, and what can be read back.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
@@ -9,12 +10,13 @@ use super::spans::{trace_name, trace_tags, usage_json};
 use super::text::{SHORT, bounded};
 use crate::export::http::Failure;
 use crate::id::{SpanId, TraceId};
-use crate::record::{SpanRecord, Usage};
+use crate::record::{Json, SpanRecord, Usage};
 
+const TOTAL_USAGE: &str = "mlflow.trace.tokenUsage";
 /// Characters of a preview.
 const PREVIEW: usize = 1000;
 
-/// What StartTraceV3 says of a finished trace, for servers before 3.13.
+/// What StartTraceV3 says of a finished trace: for servers before 3.13 all there is to know of it, for newer ones its metadata.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceSummary {
     info: Value,
@@ -33,13 +35,20 @@ impl TraceSummary {
                     metadata.insert(key.into(), bounded(value, SHORT).into());
                 }
             }
+            metadata.extend(
+                workflow
+                    .metadata
+                    .iter()
+                    .filter(|(key, _)| !key.is_empty())
+                    .map(|(key, value)| (bounded(key, SHORT).into_owned(), bounded(value, SHORT).into())),
+            );
             tags.extend(trace_tags(workflow).into_iter().map(|(key, value)| (key, value.into())));
         }
         if let Some(run) = run {
             metadata.insert("mlflow.sourceRun".into(), run.into());
         }
         if let Some(usage) = total_usage(spans) {
-            metadata.insert("mlflow.trace.tokenUsage".into(), usage_json(&usage).into());
+            metadata.insert(TOTAL_USAGE.into(), usage_json(&usage).into());
         }
         let start = spans.iter().map(|span| span.start_unix_ns).min().unwrap_or(root.start_unix_ns);
         let end = spans.iter().map(|span| span.end_unix_ns).max().unwrap_or(root.end_unix_ns);
@@ -54,12 +63,30 @@ impl TraceSummary {
             "tags": tags,
         });
         // Left out, they would be emptied.
-        for (key, value) in [("request_preview", &root.inputs), ("response_preview", &root.outputs)] {
+        for (key, value, text) in
+            [("request_preview", &root.inputs, "prompt"), ("response_preview", &root.outputs, "response")]
+        {
             if let Some(value) = value {
-                info[key] = bounded(value.as_str(), PREVIEW).into();
+                info[key] = bounded(&preview(value, text), PREVIEW).into();
             }
         }
         Some(Self { info })
+    }
+
+    /// The summary for a server that adds up the tokens itself: what it is told it would hold against spans that come later.
+    pub(crate) fn without_totals(mut self) -> Self {
+        if let Some(metadata) = self.info["trace_metadata"].as_object_mut() {
+            metadata.remove(TOTAL_USAGE);
+        }
+        self
+    }
+}
+
+/// What people look for in a value: the text that an object has under `name`, else all of it.
+fn preview<'a>(value: &'a Json, name: &str) -> Cow<'a, str> {
+    match value.to_value().get_mut(name).map(Value::take) {
+        Some(Value::String(text)) => Cow::Owned(text),
+        _ => Cow::Borrowed(value.as_str()),
     }
 }
 
@@ -87,6 +114,7 @@ pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
         output: sum.output.saturating_add(usage.output),
         cache_read: add(sum.cache_read, usage.cache_read),
         cache_write: add(sum.cache_write, usage.cache_write),
+        cache_write_1h: add(sum.cache_write_1h, usage.cache_write_1h),
         reasoning: add(sum.reasoning, usage.reasoning),
     })
 }
@@ -207,6 +235,7 @@ fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{ModelFacts, WorkflowFacts};
 
     #[test]
     fn times_are_written_as_the_calendar_has_them() {
@@ -218,6 +247,26 @@ mod tests {
         ] {
             assert_eq!(rfc3339(seconds * 1_000_000_000 + 441_000_000), written);
         }
+    }
+
+    #[test]
+    fn a_summary_has_the_metadata_and_shows_the_prompt_and_the_response_as_text() {
+        let json = |value: Value| Some(Json::of(&value));
+        let usage = Usage { input: 3, output: 4, ..Usage::default() };
+        let metadata = vec![("folder".to_owned(), "/home".to_owned()), (String::new(), "dropped".to_owned())];
+        let root = SpanRecord {
+            inputs: json(json!({"prompt": "naïve?"})),
+            outputs: json(json!({"status": "interrupted"})),
+            model: Some(ModelFacts { usage: Some(usage), ..ModelFacts::default() }),
+            workflow: Some(Box::new(WorkflowFacts { metadata, ..WorkflowFacts::default() })),
+            ..SpanRecord::new(TraceId::from_halves(1, 2), SpanId::from_u64(3))
+        };
+        let summary = TraceSummary::of("7", None, &[root]).expect("it has a root");
+        assert_eq!(summary.info["request_preview"], "naïve?");
+        assert_eq!(summary.info["response_preview"], r#"{"status":"interrupted"}"#);
+        assert_eq!(summary.info["trace_metadata"]["folder"], "/home");
+        assert!(summary.info["trace_metadata"][TOTAL_USAGE].is_string());
+        assert_eq!(summary.without_totals().info["trace_metadata"], json!({"folder": "/home"}));
     }
 
     #[test]
