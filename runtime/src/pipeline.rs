@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::fork;
 use crate::record::RecordSink;
 use crate::recorder::{self, Recorder};
+use crate::tracker::{self, EventSink};
 
 #[cfg(feature = "store")]
 use crate::store::Store;
@@ -56,7 +57,7 @@ pub fn init() -> Guard {
 /// # }
 /// ```
 pub fn builder() -> Builder {
-    Builder { overrides: Overrides::default(), diagnostics: None, sink: None }
+    Builder { overrides: Overrides::default(), diagnostics: None, sink: None, events: None }
 }
 
 /// Settings of the program's own. See [`builder`].
@@ -65,6 +66,7 @@ pub struct Builder {
     overrides: Overrides,
     diagnostics: Option<Diagnostics>,
     sink: Option<Box<dyn RecordSink>>,
+    events: Option<Arc<dyn EventSink>>,
 }
 
 impl Builder {
@@ -117,6 +119,12 @@ impl Builder {
         self
     }
 
+    /// Takes what is measured of executions, as events. The first sink of a process stays.
+    pub fn events(mut self, sink: impl EventSink + 'static) -> Self {
+        self.events = Some(Arc::new(sink));
+        self
+    }
+
     /// Starts tracing.
     ///
     /// # Errors
@@ -126,6 +134,10 @@ impl Builder {
         let (config, warnings) = Config::of_process(self.overrides);
         let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
         let diagnostics = self.diagnostics.unwrap_or_else(standard);
+        diagnostics.keep();
+        if let Some(sink) = self.events {
+            tracker::send_events_to(sink);
+        }
         if recorder::is_installed() {
             return forked::adopt().ok_or_else(already_installed);
         }

@@ -2,12 +2,17 @@
 //!
 //! Everything behind the collector speaks in these types and no other; no user type gets this far.
 
+mod assessment;
+mod usage;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::id::{SpanId, TraceId};
+
+pub use assessment::{Assessment, AssessmentKind, AssessmentSource};
 
 /// One finished span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -268,7 +273,8 @@ pub struct ModelFacts {
     pub tools: Option<Json>,
 }
 
-/// Tokens of one model call, as its provider counts them.
+/// Tokens of one model call. What was read from a prompt cache or written to one is part of the input, as OpenAI and MLflow count;
+/// [`Usage::from_reply`] makes it so where the provider counts otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read.
@@ -281,6 +287,9 @@ pub struct Usage {
     /// Tokens written to a prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
+    /// Of those, tokens that are kept for an hour, which cost more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
     /// Of the written output, tokens spent on reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
@@ -387,6 +396,9 @@ pub struct Batch {
     pub open: Vec<SpanRecord>,
     /// Facts of callsites whose announcements are about to leave the chunks: number and JSON.
     pub callsites: Vec<(u32, String)>,
+    /// What was said of traces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assessments: Vec<Assessment>,
     /// What the process could not record since it started, if that has changed.
     pub losses: Option<Losses>,
     /// What there is of the process beside this batch.
@@ -472,7 +484,7 @@ impl Batch {
     /// Nothing to keep.
     pub fn is_empty(&self) -> bool {
         let holds_spans = !self.finished.is_empty() || !self.open.is_empty() || !self.callsites.is_empty();
-        !holds_spans && self.losses.is_none() && self.remains == Remains::Process
+        !holds_spans && self.assessments.is_empty() && self.losses.is_none() && self.remains == Remains::Process
     }
 }
 

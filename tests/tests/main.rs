@@ -29,4 +29,5 @@ mod proxies;
 mod redirects;
 mod secrets;
 mod shapes;
+mod tracker;
 mod unchanged;

@@ -20,8 +20,14 @@ fn a_trace_arrives_with_everything_mlflow_shows() {
     workflow.session = Some("session-7".into());
     workflow.user = Some("ann".into());
     let mut call = trace.model_call("ask", 100, 23);
-    call.model.as_mut().expect("facts").usage =
-        Some(Usage { input: 100, output: 23, cache_read: Some(10), cache_write: Some(5), reasoning: Some(4) });
+    call.model.as_mut().expect("facts").usage = Some(Usage {
+        input: 100,
+        output: 23,
+        cache_read: Some(10),
+        cache_write: Some(5),
+        reasoning: Some(4),
+        ..Usage::default()
+    });
     call.model.as_mut().expect("facts").tools =
         Some(json(r#"[{"name":"thermostat","description":"sets it","input_schema":{"type":"object"}}]"#));
     call.declared = Some("home.llm.ask".into());

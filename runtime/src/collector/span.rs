@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::chunk::NoteKind;
-use crate::id::{SpanId, TraceId};
+use crate::conformance::RUN_ID;
+use crate::id::{SpanId, TraceId, uuid_of};
 use crate::record::{
     AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, RunFacts, RunMetric, RunRequest, Source, SpanRecord,
     Usage, WorkflowFacts,
@@ -177,6 +178,9 @@ fn begun(id: SpanId, begin: Begin, site: Option<&Site>, spare: Option<SpanRecord
     record.outputs = None;
     record.attributes.clear();
     record.attributes.shrink_to(MOST_SPARE_ATTRIBUTES);
+    if begin.parent.is_none() && matches!(kind, "workflow" | "scheduled") {
+        record.attributes.push((RUN_ID.into(), AttributeValue::Text(uuid_of(begin.trace))));
+    }
     record.events.clear();
     record.model = None;
     record.workflow = None;
@@ -251,6 +255,8 @@ impl Draft<'_> {
                     push(&mut self.run().metrics, metric, resumed);
                 }
             }
+            // Of a trace, and taken before it gets here.
+            NoteKind::Assessment => {}
         }
     }
 
@@ -411,6 +417,7 @@ fn apply_model(model: &mut ModelFacts, key: &str, body: &[u8]) {
         "output" => usage(model, |usage, count| usage.output = count),
         "cache_read" => usage(model, |usage, count| usage.cache_read = Some(count)),
         "cache_write" => usage(model, |usage, count| usage.cache_write = Some(count)),
+        "cache_write_1h" => usage(model, |usage, count| usage.cache_write_1h = Some(count)),
         "reasoning" => usage(model, |usage, count| usage.reasoning = Some(count)),
         _ => {}
     }

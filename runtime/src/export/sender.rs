@@ -4,6 +4,7 @@
 //! done for now. A span leaves the queue only after the server has it, and everything beside it, the run included, is in order.
 
 mod live;
+mod said;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -140,11 +141,14 @@ impl Sender {
         self.live.forget();
     }
 
-    /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
+    /// Sends everything that can go now. True if something stays: spans wait for their root, or for their experiment; assessments for
+    /// their trace.
     pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
         let drained = self.send_pending(on).await;
         self.finish_ack(on).await?;
-        drained
+        let spans_stay = drained?;
+        let assessments_stay = self.send_assessments(on).await?;
+        Ok(spans_stay || assessments_stay)
     }
 
     async fn send_pending(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {

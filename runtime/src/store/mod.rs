@@ -51,6 +51,7 @@
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
 mod append;
+mod assessments;
 mod block;
 mod destination;
 mod folder;
@@ -87,6 +88,7 @@ use crate::fork;
 use crate::record::{Batch, RecordSink};
 use held::Held;
 
+pub use assessments::QueuedAssessment;
 pub use folder::locate;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};

@@ -249,6 +249,7 @@ pub(super) fn usage_json(usage: &Usage) -> String {
         ("total_tokens", Some(usage.total())),
         ("cache_read_input_tokens", usage.cache_read),
         ("cache_creation_input_tokens", usage.cache_write),
+        ("cache_creation_input_tokens_above_1hr", usage.cache_write_1h),
     ];
     for (key, count) in counts {
         if let Some(count) = count {

@@ -87,12 +87,13 @@ pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
         output: sum.output.saturating_add(usage.output),
         cache_read: add(sum.cache_read, usage.cache_read),
         cache_write: add(sum.cache_write, usage.cache_write),
+        cache_write_1h: add(sum.cache_write_1h, usage.cache_write_1h),
         reasoning: add(sum.reasoning, usage.reasoning),
     })
 }
 
 /// `2026-11-20T20:43:07.441Z`.
-fn rfc3339(unix_ns: u64) -> String {
+pub(super) fn rfc3339(unix_ns: u64) -> String {
     let millis = unix_ns / 1_000_000;
     let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
     // Days are counted from 1 March of year 0, so that the leap day is the last of its year.
