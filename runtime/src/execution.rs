@@ -84,6 +84,8 @@ pub(crate) struct Execution {
     pub(crate) span: SpanId,
     pub(crate) recorder: &'static Recorder,
     pub(crate) site: &'static Callsite,
+    /// Whether its span is the root of the trace, which says its run id by itself.
+    pub(crate) is_root: bool,
     /// What the attribute says it runs as.
     pub(crate) config: Option<Arc<AgentConfig>>,
     /// What measures it, once somebody has asked for that.
@@ -127,6 +129,11 @@ static ALL: LazyLock<Box<[Place]>> = LazyLock::new(|| {
     (0..PLACES).map(|_| Place { key: AtomicU64::new(0), open: AtomicU64::new(0), held: Mutex::new(None) }).collect()
 });
 
+/// Makes the places, ahead of the first workflow, and of a fork that could meet them half made.
+pub(crate) fn prepare() {
+    LazyLock::force(&ALL);
+}
+
 fn key_of(trace: TraceId) -> u64 {
     let (high, low) = trace.halves();
     (high.rotate_left(32) ^ low) | 1
@@ -160,14 +167,14 @@ impl Place {
 
 /// A workflow began: the root of its trace, or below something else. Only the first of a trace counts.
 #[inline(never)]
-pub(crate) fn began(trace: TraceId, span: SpanId, recorder: &'static Recorder, site: &'static Callsite) {
+pub(crate) fn began(trace: TraceId, span: SpanId, is_root: bool, recorder: &'static Recorder, site: &'static Callsite) {
     let key = key_of(trace);
     let is_known = |place: &Place| {
         place.key.load(Ordering::Acquire) == key
             && place.open.load(Ordering::Acquire) != 0
             && place.try_hold().is_some_and(|held| held.as_ref().is_some_and(|known| known.trace == trace))
     };
-    if places(key).any(is_known) {
+    if !is_root && places(key).any(is_known) {
         return;
     }
     for place in places(key) {
@@ -176,7 +183,8 @@ pub(crate) fn began(trace: TraceId, span: SpanId, recorder: &'static Recorder, s
         }
         let Some(mut held) = place.try_hold() else { continue };
         if place.open.load(Ordering::Acquire) == 0 {
-            let former = held.replace(Execution { trace, span, recorder, site, config: None, tracker: None, place });
+            let former =
+                held.replace(Execution { trace, span, recorder, site, is_root, config: None, tracker: None, place });
             place.key.store(key, Ordering::Release);
             place.open.store(span.to_u64(), Ordering::Release);
             drop(held);

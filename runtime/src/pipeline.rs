@@ -12,6 +12,7 @@ use crate::collector::{self, Collector, Occasion, Report};
 use crate::config::{Config, Experiment, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
+use crate::execution;
 use crate::fork;
 use crate::record::RecordSink;
 use crate::recorder::{self, Recorder};
@@ -152,6 +153,7 @@ impl Builder {
         if config.max_value_bytes.value > MAX_VALUE_BYTES {
             diagnostics.say(format!("values are cut at {MAX_VALUE_BYTES} bytes, the most that can be captured"));
         }
+        execution::prepare();
         let parts = Parts { config: Arc::new(config), diagnostics };
         if fork::is_child() {
             return forked::install(parts, self.sink);

@@ -17,6 +17,7 @@ mod fork;
 mod invariants;
 mod live;
 mod look;
+mod mlflow_assessments;
 mod mlflow_content;
 mod mlflow_endurance;
 mod mlflow_faults;

@@ -13,7 +13,7 @@ use spanwright::tracker::{
     Event, EventSink, Feedback, JudgeResult, Metrics, OnceGuard, Reporting, ResumptionToken, RunTracker, Tokens,
     TrackOutcome,
 };
-use spanwright::{AgentConfig, node, scheduled, spans, workflow};
+use spanwright::{AgentConfig, node, scheduled, workflow};
 
 /// What a back end got.
 #[derive(Default)]
@@ -414,8 +414,8 @@ fn a_judge_counts_if_it_was_asked_and_scored() {
     assert_eq!(serde_json::to_value(&scored).expect("JSON"), json);
 }
 
-spans! {
-    pub mod declared {
+mod declared {
+    spanwright::spans! {
         pub workflow Reply(id = "support.reply");
     }
 }
@@ -504,6 +504,21 @@ fn what_runs_without_a_configuration_is_measured_as_its_span() {
     assert_eq!(recording.stray_attributes(), 0, "the declaration need not have them");
     let job = recording.span("nightly");
     assert_eq!(job.attribute("run_id"), Some(&AttributeValue::Text(ran.run_id().to_owned())));
+}
+
+#[test]
+fn a_trace_that_goes_on_from_another_process_is_the_same_run_there() {
+    let recording = Recording::new();
+    let (here, there) = recording.run(|| {
+        let caller = answer();
+        let trace = caller.trace_id().expect("recorded");
+        let called = spanwright::Context::from_traceparent(&format!("00-{trace}-00f067aa0ba902b7-01"));
+        (caller, called.expect("a context").run(answer))
+    });
+    assert_eq!(here.run_id(), there.run_id());
+    let spans = recording.spans();
+    let run_id = AttributeValue::Text(here.run_id().to_owned());
+    assert!(spans.len() == 2 && spans.iter().all(|span| span.attribute("run_id") == Some(&run_id)), "{spans:?}");
 }
 
 #[test]

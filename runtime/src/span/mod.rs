@@ -66,7 +66,7 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         Some((recorder, trace, parent)) if site.kind != Kind::Scheduled && recorder.is_ours() => {
             let id = begin(site, recorder, trace, Some(parent), values);
             if site.kind == Kind::Workflow {
-                execution::began(trace, id, recorder, site);
+                execution::began(trace, id, false, recorder, site);
             }
             Span { recorder: Some(recorder), site, trace, id }
         }
@@ -97,7 +97,7 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         if span.is_recorded() {
             recorder.began_root(span.id);
             if matches!(site.kind, Kind::Workflow | Kind::Scheduled) {
-                execution::began(span.trace, span.id, recorder, site);
+                execution::began(span.trace, span.id, true, recorder, site);
             }
             context::saw_trace(span.trace);
             span.note_session(recorder);

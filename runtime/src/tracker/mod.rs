@@ -18,6 +18,7 @@ mod feedback;
 mod guard;
 mod judge;
 mod metrics;
+mod note;
 #[cfg(feature = "mlflow")]
 mod signed;
 mod slots;
@@ -30,14 +31,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::capture;
-use crate::chunk::NoteKind;
+use crate::conformance::RUN_ID;
 use crate::contain::contained;
 use crate::context::{self, Context};
 use crate::execution::{self, AgentConfig, Execution};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
-use crate::span::write_note_with;
 
 pub use event::{Event, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
@@ -50,6 +49,7 @@ pub use signed::SigningKeys;
 pub(crate) use token::fuzzing;
 pub use token::{ResumptionToken, TokenError};
 
+use note::Attributes;
 use slots::{Slot, Slots};
 
 /// The tracker of the execution the calling thread or task is in: the same one wherever in it this is asked. `None` outside of any, and
@@ -77,15 +77,21 @@ pub fn tracker() -> Option<RunTracker> {
     if !trace.is_valid() {
         return None;
     }
+    let mut is_first = false;
     let found = execution::look(trace, |execution| match &execution.tracker {
         Some(tracker) => tracker.clone().downcast::<Inner>().ok(),
         None => {
+            is_first = !execution.is_root;
             let inner = Arc::new(Inner::of(execution));
             execution.tracker = Some(inner.clone());
             Some(inner)
         }
     });
-    Some(RunTracker { inner: found.flatten()? })
+    let tracker = RunTracker { inner: found.flatten()? };
+    if is_first {
+        tracker.note(|said| said.text(RUN_ID, tracker.run_id()));
+    }
+    Some(tracker)
 }
 
 /// Measures one execution. Clones are the same tracker; any thread may use one.
@@ -363,7 +369,7 @@ impl RunTracker {
     pub fn track_duration(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(DURATION, self.inner.slots.record(Slot::Duration, millis), || {
-            self.note("run.duration_ms", &millis);
+            self.note(|said| said.number("run.duration_ms", millis));
             self.emit(name::DURATION, millis as f64);
         })
     }
@@ -372,7 +378,7 @@ impl RunTracker {
     pub fn track_time_to_first_token(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(FIRST_TOKEN, self.inner.slots.record(Slot::TimeToFirstToken, millis), || {
-            self.note("run.time_to_first_token_ms", &millis);
+            self.note(|said| said.number("run.time_to_first_token_ms", millis));
             self.emit(name::FIRST_TOKEN, millis as f64);
         })
     }
@@ -383,12 +389,9 @@ impl RunTracker {
         let counts = [total, input, output];
         self.once(TOKENS, self.inner.slots.record_tokens(counts), || {
             let keys = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
-            for ((key, name), count) in keys.into_iter().zip(name::TOKENS).zip(counts) {
-                if count > 0 {
-                    self.note(key, &count);
-                    self.emit(name, count as f64);
-                }
-            }
+            let told = || counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+            self.note(|said| told().for_each(|(place, count)| said.number(keys[place], count)));
+            told().for_each(|(place, count)| self.emit(name::TOKENS[place], count as f64));
         })
     }
 
@@ -404,7 +407,7 @@ impl RunTracker {
 
     fn outcome(&self, once: Once, success: bool) -> TrackOutcome {
         self.once(once, self.inner.slots.record(Slot::Outcome, success.into()), || {
-            self.note("run.success", &success);
+            self.note(|said| said.flag("run.success", success));
             self.emit(if success { name::SUCCESS } else { name::ERROR }, 1.0);
         })
     }
@@ -495,13 +498,12 @@ impl RunTracker {
     }
 
     /// Says a measurement on the span of the execution, while that is open.
-    fn note(&self, key: &str, value: &dyn capture::Value) {
+    fn note(&self, say: impl FnOnce(&mut Attributes)) {
         let Some(execution) = &self.inner.execution else { return };
-        let recorder = execution.recorder;
-        if execution.is_open() && recorder.is_ours() {
-            write_note_with(Some(recorder), execution.span, NoteKind::Attribute, key, |out| {
-                capture::fact(out, value, recorder.policy());
-            });
+        if execution.is_open() && execution.recorder.is_ours() {
+            let mut said = Attributes::new();
+            say(&mut said);
+            said.write(execution.recorder, execution.span);
         }
     }
 }
