@@ -3,6 +3,7 @@
 //! [`home_optimizer`] is a whole agent workflow; the rest is what it stands on. Nothing here is special to tracing: take the
 //! attributes away and the same program remains.
 
+pub mod feedback;
 pub mod home_optimizer;
 pub mod logbook;
 pub mod model;

@@ -73,6 +73,7 @@ attributes! {
     /// | `experiment = expr` | experiment of the trace, by name or id |
     /// | `run`, `run = expr` | opens an MLflow run around the trace, of that name if given |
     /// | `params(key = expr, …)` | parameters of the run |
+    /// | `config = expr` | the `AgentConfig` the execution is measured as, or a reference to one; `spanwright::tracker()` gives its tracker |
     ///
     /// Before:
     ///

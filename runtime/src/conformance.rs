@@ -18,6 +18,20 @@ pub(crate) enum Stray<'d> {
 const OF_ALL: [&str; 4] =
     ["spanwright.expected_error", "spanwright.outcome_panicked", "stream.items", "stream.time_to_first_item_ns"];
 
+/// On the span of an execution, what names it.
+pub(crate) const RUN_ID: &str = "run_id";
+
+/// On the span of an execution, what its tracker measured.
+const OF_EXECUTIONS: [&str; 7] = [
+    RUN_ID,
+    "run.duration_ms",
+    "run.success",
+    "run.time_to_first_token_ms",
+    "run.tokens.input",
+    "run.tokens.output",
+    "run.tokens.total",
+];
+
 const OF_SANDBOXES: [&str; 9] = [
     "sandbox.artifact_count",
     "sandbox.artifacts_rejected",
@@ -37,6 +51,7 @@ fn is_own(kind: &str, key: &str) -> bool {
     let of_kind: &[&str] = match kind {
         "sandbox" => &OF_SANDBOXES,
         "delegate" => &OF_DELEGATIONS,
+        "workflow" | "scheduled" => &OF_EXECUTIONS,
         _ => &[],
     };
     OF_ALL.contains(&key) || of_kind.contains(&key)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::contain::contained;
 
@@ -11,6 +11,9 @@ use crate::contain::contained;
 /// Cloning shares the receiver. A receiver that panics is ignored.
 #[derive(Clone)]
 pub struct Diagnostics(Option<Receiver>);
+
+/// Where the program that is traced wants to be spoken to.
+static OF_PROGRAM: OnceLock<Diagnostics> = OnceLock::new();
 
 type Receiver = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -31,12 +34,22 @@ impl Diagnostics {
         Self(Some(Arc::new(receiver)))
     }
 
+    /// From now on [`of_program`] gives this; the first one stays.
+    pub(crate) fn keep(&self) {
+        let _ = OF_PROGRAM.set(self.clone());
+    }
+
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         if let Some(receiver) = &self.0 {
             let line = line.as_ref().replace(['\n', '\r'], " ");
             let _ = contained(|| receiver(&line));
         }
     }
+}
+
+/// Where the program is spoken to; on standard error before tracing starts.
+pub(crate) fn of_program() -> Diagnostics {
+    OF_PROGRAM.get().cloned().unwrap_or_else(Diagnostics::stderr)
 }
 
 impl fmt::Debug for Diagnostics {

@@ -9,7 +9,7 @@ use crate::context;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("chunk", crate::chunk::fuzzing::chunk),
     ("assembly", crate::collector::fuzzing::assembly),
     ("tape", crate::tape::fuzzing::tape),
@@ -23,6 +23,7 @@ pub const TARGETS: [Target; 13] = [
     ("uri", crate::config::fuzzing::uri),
     ("redaction", crate::capture::fuzzing::redaction),
     ("json", crate::capture::fuzzing::json),
+    ("token", crate::tracker::fuzzing),
 ];
 
 /// What is taken is what W3C's grammar has, and is written again as it was read.

@@ -271,9 +271,16 @@ fn fresh_seed() -> [u64; 2] {
     [a | 1, b]
 }
 
-/// Draws a random version 4 UUID, as sessions are named.
+/// Draws a random version 4 UUID, as sessions and runs are named.
 pub(crate) fn next_uuid() -> String {
     let [a, b, _] = seeds();
+    uuid_of(TraceId::from_halves(a, b))
+}
+
+/// The run id of a trace: its random bits as a version 4 UUID, so that whoever knows the trace knows the run, in whatever process, and
+/// a call pays nothing for it.
+pub(crate) fn uuid_of(trace: TraceId) -> String {
+    let (a, b) = trace.halves();
     let (a, b) = ((a & !0xf000) | 0x4000, (b & !(0b11 << 62)) | (0b10 << 62));
     format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",

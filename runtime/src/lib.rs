@@ -42,6 +42,7 @@ mod context;
 mod contract;
 mod diagnostics;
 mod error;
+mod execution;
 #[cfg(feature = "mlflow")]
 pub mod export;
 mod fork;
@@ -68,6 +69,7 @@ mod tape;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod traced;
+pub mod tracker;
 pub mod tree;
 
 #[doc(hidden)]
@@ -80,6 +82,7 @@ pub use context::{Context, ContextGuard, traceparent};
 pub use contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use diagnostics::Diagnostics;
 pub use error::Error;
+pub use execution::AgentConfig;
 pub use future::{InContext, InCurrentSpan};
 #[cfg(feature = "tokio")]
 pub use future::{spawn, spawn_blocking};
@@ -95,3 +98,4 @@ pub use spanwright_macros::{
     agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, spans, tool, workflow,
 };
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};
+pub use tracker::tracker;

@@ -12,10 +12,12 @@ use crate::collector::{self, Collector, Occasion, Report};
 use crate::config::{Config, Experiment, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
+use crate::execution;
 use crate::fork;
 use crate::record::RecordSink;
 use crate::recorder::{self, Recorder};
 use crate::retold;
+use crate::tracker::{self, EventSink};
 
 #[cfg(feature = "store")]
 use crate::store::Store;
@@ -57,7 +59,7 @@ pub fn init() -> Guard {
 /// # }
 /// ```
 pub fn builder() -> Builder {
-    Builder { overrides: Overrides::default(), diagnostics: None, sink: None }
+    Builder { overrides: Overrides::default(), diagnostics: None, sink: None, events: None }
 }
 
 /// Settings of the program's own. See [`builder`].
@@ -66,6 +68,7 @@ pub struct Builder {
     overrides: Overrides,
     diagnostics: Option<Diagnostics>,
     sink: Option<Box<dyn RecordSink>>,
+    events: Option<Arc<dyn EventSink>>,
 }
 
 impl Builder {
@@ -118,6 +121,12 @@ impl Builder {
         self
     }
 
+    /// Takes what is measured of executions, as events. The first sink of a process stays.
+    pub fn events(mut self, sink: impl EventSink + 'static) -> Self {
+        self.events = Some(Arc::new(sink));
+        self
+    }
+
     /// Starts tracing.
     ///
     /// # Errors
@@ -127,6 +136,10 @@ impl Builder {
         let (config, warnings) = Config::of_process(self.overrides);
         let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
         let diagnostics = self.diagnostics.unwrap_or_else(standard);
+        diagnostics.keep();
+        if let Some(sink) = self.events {
+            tracker::send_events_to(sink);
+        }
         if recorder::is_installed() {
             return forked::adopt().ok_or_else(already_installed);
         }
@@ -141,6 +154,7 @@ impl Builder {
         if config.max_value_bytes.value > MAX_VALUE_BYTES {
             diagnostics.say(format!("values are cut at {MAX_VALUE_BYTES} bytes, the most that can be captured"));
         }
+        execution::prepare();
         let parts = Parts { config: Arc::new(config), diagnostics };
         if fork::is_child() {
             return forked::install(parts, self.sink);

@@ -2,6 +2,8 @@
 //!
 //! Everything behind the collector speaks in these types and no other; no user type gets this far.
 
+mod assessment;
+mod usage;
 #[cfg(feature = "store")]
 mod view;
 
@@ -12,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::id::{SpanId, TraceId};
 
+pub use assessment::{Assessment, AssessmentKind, AssessmentSource};
 #[cfg(feature = "store")]
 pub(crate) use view::{ErrorView, SiteView, SpanView, ValueView};
 
@@ -277,7 +280,8 @@ pub struct ModelFacts {
     pub tools: Option<Json>,
 }
 
-/// Tokens of one model call, as its provider counts them.
+/// Tokens of one model call. What was read from a prompt cache or written to one is part of the input, as OpenAI and MLflow count;
+/// [`Usage::from_reply`] makes it so where the provider counts otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read.
@@ -402,6 +406,9 @@ pub struct Batch {
     pub open: Vec<SpanRecord>,
     /// Facts of callsites whose announcements are about to leave the chunks: number and JSON.
     pub callsites: Vec<(u32, String)>,
+    /// What was said of traces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assessments: Vec<Assessment>,
     /// What the process could not record since it started, if that has changed.
     pub losses: Option<Losses>,
     /// What there is of the process beside this batch.
@@ -487,7 +494,7 @@ impl Batch {
     /// Nothing to keep.
     pub fn is_empty(&self) -> bool {
         let holds_spans = !self.finished.is_empty() || !self.open.is_empty() || !self.callsites.is_empty();
-        !holds_spans && self.losses.is_none() && self.remains == Remains::Process
+        !holds_spans && self.assessments.is_empty() && self.losses.is_none() && self.remains == Remains::Process
     }
 }
 

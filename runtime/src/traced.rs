@@ -25,6 +25,12 @@ impl TraceHandle {
     }
 }
 
+impl From<TraceId> for TraceHandle {
+    fn from(trace_id: TraceId) -> Self {
+        Self { trace_id }
+    }
+}
+
 impl fmt::Display for TraceHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tr-{}", self.trace_id)

@@ -51,6 +51,7 @@ pub(crate) struct Workflow {
     pub experiment: Option<Arg<Expr>>,
     pub run: Option<Arg<Run>>,
     pub params: Option<Arg<Pairs>>,
+    pub config: Option<Arg<Expr>>,
 }
 
 /// `#[scheduled]`
@@ -151,7 +152,7 @@ const COMMON: &[&str] = &[
     "expected",
     "crate",
 ];
-const WORKFLOW: &[&str] = &["kind", "tags", "session", "user", "experiment", "run", "params"];
+const WORKFLOW: &[&str] = &["kind", "tags", "session", "user", "experiment", "run", "params", "config"];
 
 /// The arguments that only some attributes take.
 const fn own(kind: Kind) -> (&'static [&'static str], &'static [&'static str]) {

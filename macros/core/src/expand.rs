@@ -353,6 +353,7 @@ fn method(name: &FactName) -> (&'static str, Option<&syn::LitStr>) {
         FactName::Run => ("run", None),
         FactName::RunNamed => ("run_named", None),
         FactName::Param(key) => ("param", Some(key)),
+        FactName::Config => ("config", None),
         FactName::Trigger => ("trigger", None),
         FactName::Schedule => ("schedule", None),
         FactName::From => ("from", None),

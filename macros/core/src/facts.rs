@@ -135,6 +135,7 @@ impl Said {
             FactName::Experiment => "experiment".into(),
             FactName::Run | FactName::RunNamed => "run".into(),
             FactName::Param(key) => format!("param.{}", key.value()),
+            FactName::Config => "config".into(),
             FactName::Trigger => "trigger".into(),
             FactName::Schedule => "schedule".into(),
             FactName::From => "from".into(),

@@ -123,7 +123,7 @@ struct Facts(Vec<Fact>);
 
 impl Facts {
     fn workflow(&mut self, workflow: &Workflow) {
-        let Workflow { tags, session, user, experiment, run, params, .. } = workflow;
+        let Workflow { tags, session, user, experiment, run, params, config, .. } = workflow;
         self.each(FactName::Tag, tags);
         self.one(FactName::Session, session);
         self.one(FactName::User, user);
@@ -134,6 +134,7 @@ impl Facts {
             None => {}
         }
         self.each(FactName::Param, params);
+        self.one(FactName::Config, config);
     }
 
     fn one(&mut self, name: FactName, argument: &Option<Arg<Expr>>) {

@@ -105,6 +105,8 @@ pub enum FactName {
     RunNamed,
     /// A parameter of the run.
     Param(LitStr),
+    /// What the execution runs as.
+    Config,
     /// What started a scheduled job.
     Trigger,
     /// The schedule's id.

@@ -84,10 +84,12 @@ pub(crate) enum NoteKind {
     RunTag,
     /// Several attributes: keys and values, one after the other.
     Attributes,
+    /// An assessment of a trace, as JSON. It stands for itself: its span is 0.
+    Assessment,
 }
 
 impl NoteKind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Inputs,
         Self::Input,
         Self::Output,
@@ -107,6 +109,7 @@ impl NoteKind {
         Self::RunMetric,
         Self::RunTag,
         Self::Attributes,
+        Self::Assessment,
     ];
 
     /// Whether the time of the note matters: for its own sake, or because of two that differ the later one holds.

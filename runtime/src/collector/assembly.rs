@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::chunk::Entry;
+use crate::chunk::{Entry, NoteKind};
 use crate::id::SpanId;
-use crate::record::{Batch, Ending, SpanRecord};
+use crate::record::{Assessment, Batch, Ending, SpanRecord};
 
 use super::notes::{self, Note};
 use super::open::OpenSpans;
@@ -40,6 +40,8 @@ pub(crate) struct Assembly {
     orphaned: u64,
     crowded: u64,
     strays: Strays,
+    /// What was said of traces and has not been handed on.
+    assessments: Vec<Assessment>,
     /// Records that were handed on before: the next ones are made of them, texts and all.
     spare: Vec<SpanRecord>,
 }
@@ -73,6 +75,10 @@ impl Assembly {
                 self.open.entry(span).end = Some(End { end_unix_ns, ending, incomplete });
                 self.ended.push(Ended { span, sweep: self.sweep, end_unix_ns });
             }
+            Entry::Note { kind: NoteKind::Assessment, body, .. } => match serde_json::from_slice(body) {
+                Ok(assessment) => self.assessments.push(assessment),
+                Err(_) => self.orphaned += 1,
+            },
             Entry::Note { span, kind, time_unix_ns, key, body } => {
                 let size = notes::size(key, body);
                 if self.bytes + size > MAX_OPEN_BYTES {
@@ -155,6 +161,11 @@ impl Assembly {
         !self.closing.is_empty()
     }
 
+    /// Hands on what was said of traces.
+    pub(super) fn give_assessments(&mut self, into: &mut Batch) {
+        into.assessments.append(&mut self.assessments);
+    }
+
     /// Takes back records that are kept elsewhere now.
     pub(super) fn reuse(&mut self, records: &mut Vec<SpanRecord>) {
         records.truncate(MOST_SPARE.saturating_sub(self.spare.len()));
@@ -214,6 +225,7 @@ impl Assembly {
     /// Closes everything: what has ended as it ended, the rest as abandoned when its process was last known to live.
     pub(crate) fn close_all(mut self) -> Batch {
         let mut batch = Batch::default();
+        self.give_assessments(&mut batch);
         for (id, span) in self.open.iter_mut() {
             let site = span.site(&self.sites);
             let record = match span.end {

@@ -133,6 +133,7 @@ impl Collector {
     fn append_ended(&mut self) -> Result<(), Error> {
         // Records are larger than what they are made of: a portion of them at a time.
         self.assembly.settle();
+        self.assembly.give_assessments(&mut self.backlog);
         while self.assembly.close(&mut self.backlog, SPANS_AT_ONCE, BYTES_AT_ONCE) {
             self.append()?;
         }
@@ -170,6 +171,7 @@ impl Collector {
         self.fleeting.forget(&self.backlog);
         self.assembly.reuse(&mut self.backlog.finished);
         self.backlog.open.clear();
+        self.backlog.assessments.clear();
         self.backlog.callsites.clear();
         self.backlog.losses = None;
         self.backlog.remains = Remains::default();
@@ -230,7 +232,9 @@ impl Collector {
                 self.backlog.remains = Remains::Chunks;
             }
         } else {
-            self.backlog.finished.extend(std::mem::take(&mut self.assembly).close_all().finished);
+            let Batch { finished, assessments, .. } = std::mem::take(&mut self.assembly).close_all();
+            self.backlog.finished.extend(finished);
+            self.backlog.assessments.extend(assessments);
             self.backlog.remains = Remains::Nothing;
         }
         if let Err(error) = kept.and_then(|()| self.append()) {

@@ -1,7 +1,8 @@
 //! One span under way, and how its entries become a record.
 
 use crate::chunk::NoteKind;
-use crate::id::{SpanId, TraceId};
+use crate::conformance::RUN_ID;
+use crate::id::{SpanId, TraceId, uuid_of};
 use crate::record::{
     AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, RunFacts, RunMetric, RunRequest, Source, SpanRecord,
     Usage, WorkflowFacts,
@@ -176,6 +177,9 @@ fn begin_in(record: &mut SpanRecord, id: SpanId, begin: Begin, site: Option<&Sit
     record.outputs = None;
     record.attributes.clear();
     record.attributes.shrink_to(MOST_SPARE_ATTRIBUTES);
+    if begin.parent.is_none() && matches!(kind, "workflow" | "scheduled") {
+        record.attributes.push((RUN_ID.into(), AttributeValue::Text(uuid_of(begin.trace))));
+    }
     record.events.clear();
     record.model = None;
     record.workflow = None;
@@ -249,6 +253,8 @@ impl Draft<'_> {
                     push(&mut self.run().metrics, metric, resumed);
                 }
             }
+            // Of a trace, and taken before it gets here.
+            NoteKind::Assessment => {}
         }
     }
 
@@ -408,6 +414,7 @@ fn apply_model(model: &mut ModelFacts, key: &str, body: &[u8]) {
         "output" => usage(model, |usage, count| usage.output = count),
         "cache_read" => usage(model, |usage, count| usage.cache_read = Some(count)),
         "cache_write" => usage(model, |usage, count| usage.cache_write = Some(count)),
+        "cache_write_1h" => usage(model, |usage, count| usage.cache_write_1h = Some(count)),
         "reasoning" => usage(model, |usage, count| usage.reasoning = Some(count)),
         _ => {}
     }

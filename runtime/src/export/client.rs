@@ -73,7 +73,7 @@ pub struct PushReport {
     pub rejected: Vec<String>,
     /// Traces and spans that went to this server only because of this push.
     pub adopted: Counts,
-    /// Spans that still wait, and why, as far as it is known.
+    /// Spans and assessments that still wait, and why, as far as it is known.
     pub pending: u64,
     /// What somebody has to change before the rest can go.
     pub blocked: Vec<String>,
@@ -189,10 +189,15 @@ impl Client {
         let store = store.reopen()?;
         let destination = &self.route.destination;
         let adopted = store.adopt(destination, which)?;
+        store.adopt_assessments(destination, which)?;
+        let waiting = || -> Result<u64, Error> {
+            let spans = store.pending_counts(Some(destination))?.pending.spans;
+            Ok(spans + store.waiting_assessments(Some(destination))?)
+        };
         let total = store.pending_counts(Some(destination))?.pending.spans;
         let mut progress = Progress { total, done: 0 };
         on_progress(progress);
-        if total == 0 {
+        if waiting()? == 0 {
             return Ok(PushReport { adopted, ..PushReport::default() });
         }
         let (delivered, rejected, blocked) = block_on(async || {
@@ -201,7 +206,7 @@ impl Client {
             drop(lease);
             outcome
         })??;
-        let pending = store.pending_counts(Some(destination))?.pending.spans;
+        let pending = waiting()?;
         Ok(PushReport { delivered, rejected, adopted, pending, blocked })
     }
 

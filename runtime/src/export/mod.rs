@@ -53,7 +53,7 @@ pub struct Exporter {
 pub struct Delivery {
     /// Spans this exporter has delivered since it started.
     pub delivered: u64,
-    /// Spans in the store that wait for this server.
+    /// Spans and assessments in the store that wait for this server.
     pub pending: u64,
     /// Spans the server has refused for good since this exporter started; they stay in the store with the cause.
     pub rejected: u64,
@@ -123,7 +123,10 @@ impl Exporter {
 
     fn delivery(&self, problem: Option<String>) -> Delivery {
         let (pending, problem) = match self.store.pending_counts(Some(&self.destination)) {
-            Ok(backlog) => (backlog.pending.spans, problem),
+            Ok(backlog) => {
+                let said = self.store.waiting_assessments(Some(&self.destination)).unwrap_or(0);
+                (backlog.pending.spans + said, problem)
+            }
             // What cannot be counted is not called delivered.
             Err(error) => (1, Some(format!("{error:#}"))),
         };

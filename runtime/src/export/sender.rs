@@ -5,6 +5,7 @@
 
 mod live;
 mod parcel;
+mod said;
 mod waiting;
 
 use std::collections::{HashMap, HashSet};
@@ -126,11 +127,14 @@ impl Sender {
         self.live.forget();
     }
 
-    /// Sends everything that can go now. True if spans stay: they wait for their root, or for their experiment.
+    /// Sends everything that can go now. True if something stays: spans wait for their root, or for their experiment; assessments for
+    /// their trace.
     pub(super) async fn drain(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
         let drained = self.send_pending(on).await;
         self.finish_ack(on).await?;
-        drained
+        let spans_stay = drained?;
+        let assessments_stay = self.send_assessments(on).await?;
+        Ok(spans_stay || assessments_stay)
     }
 
     async fn send_pending(&mut self, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {

@@ -1,11 +1,13 @@
 //! What an attribute's arguments say of a call, written when the call starts.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
 
 use crate::callsite::Capture as Level;
 use crate::capture::{self, Text, Value};
 use crate::chunk::NoteKind;
+use crate::execution::{self, AgentConfig};
 use crate::tape::Tape;
 
 use super::{MAX_TEXT_CHARS, Span, put_note, scratch};
@@ -88,6 +90,11 @@ impl<'s> Facts<'s> {
     /// A parameter of the run.
     pub fn param(&self, key: &str, value: &(impl Text + ?Sized)) {
         self.text(NoteKind::RunParam, key, value);
+    }
+
+    /// What the execution runs as.
+    pub fn config(&self, config: &impl Borrow<AgentConfig>) {
+        execution::configure(self.span.trace, self.span.id, config.borrow());
     }
 
     /// What set a scheduled job off.

@@ -30,6 +30,7 @@ use crate::chunk::{JointNote, MAX_BODY_BYTES, MAX_KEY_BYTES, NoteKind};
 use crate::clock::now_unix_ns;
 use crate::contain::{self, contained};
 use crate::context::{self, Current};
+use crate::execution;
 use crate::id::{SpanId, TraceId, next_span_id, next_trace_id};
 use crate::outcome::{Failure, Observed};
 use crate::record::Ending;
@@ -64,6 +65,9 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     match current.open() {
         Some((recorder, trace, parent)) if site.kind != Kind::Scheduled && recorder.is_ours() => {
             let id = begin(site, recorder, trace, Some(parent), values);
+            if site.kind == Kind::Workflow {
+                execution::began(trace, id, false, recorder, site);
+            }
             Span { recorder: Some(recorder), site, trace, id }
         }
         _ => start_outside(site, values),
@@ -92,6 +96,9 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         span.id = begin(site, recorder, span.trace, None, values);
         if span.is_recorded() {
             recorder.began_root(span.id);
+            if matches!(site.kind, Kind::Workflow | Kind::Scheduled) {
+                execution::began(span.trace, span.id, true, recorder, site);
+            }
             context::saw_trace(span.trace);
             span.note_session(recorder);
         }
@@ -340,6 +347,9 @@ impl Span {
 
     #[inline(never)]
     fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+        if matches!(self.site.kind, Kind::Workflow | Kind::Scheduled) {
+            execution::ended(self.trace, self.id);
+        }
         recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
         recorder.ended(self.id);
         self.id = Current::NONE.span;
@@ -354,6 +364,8 @@ impl Drop for Span {
     fn drop(&mut self) {
         if std::ptr::eq(self.site, &LEAVING) {
             self.exchange_context();
+            // What its site said of it is not known any more.
+            execution::ended(self.trace, self.id);
         }
         if self.is_recorded() {
             self.finish_cancelled(false);

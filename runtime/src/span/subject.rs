@@ -68,6 +68,7 @@ impl Span {
                 ("output", Some(usage.output)),
                 ("cache_read", usage.cache_read),
                 ("cache_write", usage.cache_write),
+                ("cache_write_1h", usage.cache_write_1h),
                 ("reasoning", usage.reasoning),
             ];
             for (key, count) in counts {

@@ -51,6 +51,7 @@
 //! process that still has a put-aside file open cannot remove the log of its successor.
 
 mod append;
+mod assessments;
 mod block;
 mod destination;
 mod folder;
@@ -89,6 +90,7 @@ use crate::record::{Batch, RecordSink};
 use fresh::Fresh;
 use held::{FileId, Held};
 
+pub use assessments::QueuedAssessment;
 pub use folder::locate;
 pub(crate) use queue::Next;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};

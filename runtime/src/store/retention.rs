@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::destination::{DELETE_REJECTIONS, unqueue_trace};
 use super::read::used_bytes;
-use super::{Counts, Result, Store};
+use super::{Counts, Result, Store, assessments};
 use crate::clock::now_unix_ns;
 use crate::id::TraceId;
 
@@ -98,6 +98,7 @@ impl Store {
                 }
             }
         }
+        self.write(operation, |transaction| assessments::remove_done(transaction, end_unix_ns))?;
         while self.write("shrink the store", give_back)? {
             if started.elapsed() >= patience {
                 return Ok((evicted, false));

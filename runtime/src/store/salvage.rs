@@ -102,6 +102,9 @@ pub(super) fn bring_over(from: &Store, to: &Store) -> Result<Salvaged> {
         batch.finished.extend(spans);
     }
     to.append(&batch, NOBODY, destination.as_deref())?;
+    for (destination, assessment) in from.undelivered_assessments().unwrap_or_default() {
+        to.append(&Batch { assessments: vec![assessment], ..Batch::default() }, NOBODY, destination.as_deref())?;
+    }
     to.forget_process(NOBODY)?;
     for process in from.processes().unwrap_or_default() {
         let open = from.open_spans_of(process).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::{During, Result};
 use crate::error::{Error, Kind};
 
 /// Version of the tables this code reads and writes, kept in `user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// `STEPS[n]` leads from version n to n + 1.
 pub(super) const STEPS: [&str; VERSION as usize] = [
@@ -107,9 +107,24 @@ CREATE TABLE queue (
 INSERT INTO queue SELECT destination, seq, seq, trace FROM single_queue;
 DROP TABLE single_queue;
 ",
+    "
+CREATE TABLE assessments (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    trace_id BLOB NOT NULL,
+    destination INTEGER,
+    made_unix_ns INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    not_before_unix_ns INTEGER NOT NULL DEFAULT 0,
+    cause TEXT
+);
+CREATE INDEX assessments_by_state ON assessments (state, destination);
+",
 ];
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "destinations",
     "traces",
     "spans",
@@ -121,6 +136,7 @@ const TABLES: [&str; 11] = [
     "open_spans",
     "callsites",
     "ledger",
+    "assessments",
 ];
 
 /// Makes the tables, or brings older ones up to date.

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::append::{append_finished, append_open};
+use super::assessments::append_assessments;
 use super::destination::destination_number;
 use super::row::decode;
 use super::{ProcessId, Result, Store, losses};
@@ -33,6 +34,7 @@ impl Store {
                 .execute(params![process.0 as i64, destination])?;
             let blocks = append_finished(transaction, &batch.finished, destination)?;
             append_open(transaction, &batch.open, process, destination)?;
+            append_assessments(transaction, &batch.assessments, destination)?;
             let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO callsites VALUES (?1, ?2, ?3)")?;
             for (number, facts) in &batch.callsites {
                 keep.execute(params![process.0 as i64, number, facts])?;
@@ -126,6 +128,15 @@ impl Store {
                 .execute([key])
                 .map(|rows| rows == 1)
         })
+    }
+
+    /// True for the first who counts this measurement of a run, in whatever process.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::claim`].
+    pub fn claim_metric(&self, run_id: &str, metric: &str) -> Result<bool> {
+        self.claim(&format!("run:{run_id}:{metric}"))
     }
 
     /// Takes back a claim or a value.

@@ -35,7 +35,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::capture::Policy;
 use crate::chunk::Chunks;
@@ -44,7 +44,7 @@ use crate::context::{Context, Current};
 use crate::contract::Contract;
 use crate::error::Error;
 use crate::future::InContext;
-use crate::record::{Batch, RecordSink, SpanRecord};
+use crate::record::{Assessment, Batch, RecordSink, SpanRecord};
 use crate::recorder::Recorder;
 use crate::tree::{self, Style};
 
@@ -63,11 +63,19 @@ pub struct Recording {
 }
 
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<SpanRecord>>>);
+struct Kept(Arc<Mutex<(Vec<SpanRecord>, Vec<Assessment>)>>);
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, (Vec<SpanRecord>, Vec<Assessment>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl RecordSink for Kept {
     fn append(&mut self, batch: &Batch) -> Result<(), Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&batch.finished);
+        let mut kept = self.lock();
+        kept.0.extend_from_slice(&batch.finished);
+        kept.1.extend_from_slice(&batch.assessments);
         Ok(())
     }
 }
@@ -121,12 +129,22 @@ impl Recording {
 
     /// Every span that has ended so far, children before their parents.
     pub fn spans(&self) -> Vec<SpanRecord> {
+        self.collect();
+        self.kept.lock().0.clone()
+    }
+
+    /// What has been said of traces so far.
+    pub fn assessments(&self) -> Vec<Assessment> {
+        self.collect();
+        self.kept.lock().1.clone()
+    }
+
+    fn collect(&self) {
         let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
         // One cycle closes what had ended before it; what ended while it ran is the caller's race.
         if let Err(error) = collector.cycle() {
             unreachable!("memory takes every batch: {error}");
         }
-        self.kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The span of this name that has ended; the first if there are several.

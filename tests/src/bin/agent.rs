@@ -3,7 +3,10 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use spanwright::{TraceHandle, llm, node, workflow};
+use spanwright::record::Assessment;
+use spanwright::tracker::JudgeResult;
+use spanwright::{SpanId, TraceHandle, TraceId, llm, node, workflow};
+use spanwright_examples::feedback::{give, support_workflow};
 use spanwright_examples::home_optimizer::{Request, Team, optimization_workflow};
 use spanwright_examples::logbook;
 use spanwright_examples::model::ChatModel;
@@ -108,6 +111,7 @@ async fn busy() -> u64 {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
+    let words: Vec<_> = std::env::args().skip(2).collect();
     let count = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(10);
     if task == "uninstalled" {
         return say(&format!("sum {}", steps_workflow(count)));
@@ -142,6 +146,23 @@ fn main() {
             let flushed = guard.flush(Duration::from_secs(60));
             say(&format!("stored {} stray {}", flushed.stored, flushed.stray_attributes));
         }
+        "answer" => {
+            answer();
+            guard.flush(Duration::from_secs(60));
+        }
+        "judge" => {
+            let (trace, span) = judged_workflow();
+            guard.flush(Duration::from_secs(60));
+            say(&format!("trace tr-{trace} span {span}"));
+        }
+        "give" => {
+            give_feedback(&words);
+            guard.flush(Duration::from_secs(60));
+        }
+        "give-and-abort" => {
+            give_feedback(&words);
+            std::process::abort();
+        }
         "last" => lasting_workflow(),
         "rest" => {
             steps_workflow(10);
@@ -162,6 +183,36 @@ fn main() {
         }
         other => say(&format!("no task `{other}`")),
     }
+}
+
+/// Answers a question; says where it did, and what a later word on it needs.
+fn answer() {
+    let answer = support_workflow("where is my receipt?").expect("there is an article");
+    say(&format!("trace {} token {}", answer.trace.expect("a trace"), answer.token.expect("a token")));
+}
+
+/// Feedback on an answer, in the words of the example.
+fn give_feedback(words: &[String]) {
+    let [token, how, comment] = words else { panic!("{words:?}") };
+    give(token, how == "--positive", Some(comment), "user").expect("a token");
+}
+
+#[workflow(handle = root)]
+fn judged_workflow() -> (TraceId, SpanId) {
+    let tracker = spanwright::tracker().expect("inside an execution");
+    let (trace, span) = (root.trace_id().expect("recorded"), root.span_id().expect("recorded"));
+    tracker.track_judge_result(&JudgeResult {
+        sampled: true,
+        success: true,
+        metric_key: Some("relevance".into()),
+        score: Some(0.25),
+        reasoning: Some("off the point".into()),
+        judge_config_key: Some("strict".into()),
+        ..JudgeResult::default()
+    });
+    tracker.assess(Assessment::feedback("is_short", true).by_code("length").on(span));
+    tracker.assess(Assessment::expectation("facts", serde_json::json!({"days": 30, "free": true})).by_human("ann"));
+    (trace, span)
 }
 
 /// Time on a processor since the process started, hundredths of a second.

@@ -120,7 +120,7 @@ pub(super) fn total_usage(spans: &[SpanRecord]) -> Option<Usage> {
 }
 
 /// `2026-11-20T20:43:07.441Z`.
-fn rfc3339(unix_ns: u64) -> String {
+pub(super) fn rfc3339(unix_ns: u64) -> String {
     let millis = unix_ns / 1_000_000;
     let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
     // Days are counted from 1 March of year 0, so that the leap day is the last of its year.

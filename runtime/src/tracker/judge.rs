@@ -1,0 +1,51 @@
+//! What a judge found.
+
+use serde::Serialize;
+
+use super::{RunTracker, TrackData, TrackOutcome};
+use crate::record::Assessment;
+
+/// The result of one evaluation of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JudgeResult {
+    /// Whether the judge was asked; it may be asked about a share of the runs only.
+    pub sampled: bool,
+    /// Whether it gave a score.
+    pub success: bool,
+    /// What is scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric_key: Option<String>,
+    /// The score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Why, in the judge's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The judge's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_config_key: Option<String>,
+    /// Why there is no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+}
+
+impl RunTracker {
+    /// A judge scored this run. Counts if the judge was asked and gave a score for a metric; it becomes an event named as the metric, and an
+    /// assessment of the run's trace by a model.
+    pub fn track_judge_result(&self, result: &JudgeResult) -> TrackOutcome {
+        let (true, true, Some(metric), Some(score)) =
+            (result.sampled, result.success, result.metric_key.as_deref().filter(|key| !key.is_empty()), result.score)
+        else {
+            return TrackOutcome::Ignored;
+        };
+        let judge = result.judge_config_key.as_deref().filter(|key| !key.is_empty());
+        self.emit_with(metric.into(), TrackData { judge_config_key: judge, ..self.track_data() }, score);
+        let scored = Assessment::feedback(metric, score).by_judge(judge.unwrap_or("judge"));
+        self.assess(match &result.reasoning {
+            Some(reasoning) => scored.because(reasoning),
+            None => scored,
+        });
+        TrackOutcome::Recorded
+    }
+}
