@@ -1,5 +1,6 @@
 //! One span under way, and how its entries become a record.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::chunk::NoteKind;
@@ -140,7 +141,10 @@ impl OpenSpan {
             site.notes.iter().for_each(|(kind, key, body)| draft.apply_standing(*kind, key, body));
         }
         // A thread may go on in a chunk that is read before its former one.
-        self.notes.by_time(|note| draft.apply(&note));
+        self.notes.by_time(|note| match note.kind {
+            NoteKind::Said => draft.say(note.body, sites),
+            _ => draft.apply(&note),
+        });
         Some(draft)
     }
 }
@@ -227,6 +231,8 @@ impl Draft<'_> {
             NoteKind::Attributes => {
                 tape::attributes(body).into_iter().for_each(|(key, value)| self.set(key, Some(value)));
             }
+            // Its keys stand in the facts of a callsite.
+            NoteKind::Said => {}
             NoteKind::DefaultAttribute if self.record.attribute(key).is_none() => self.set(key, tape::attribute(body)),
             NoteKind::DefaultAttribute => {}
             NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),
@@ -250,6 +256,24 @@ impl Draft<'_> {
                     let resumed = self.known_until.is_some();
                     push(&mut self.run().metrics, metric, resumed);
                 }
+            }
+        }
+    }
+
+    /// Applies what the span said when it started: the number of its callsite, then values of which that has the keys. What a dead
+    /// process had written of it may have been said later, and holds.
+    fn say(&mut self, body: &[u8], sites: &HashMap<u32, Site>) {
+        let Some((number, words)) =
+            body.split_first_chunk().map(|(number, words)| (u64::from_le_bytes(*number), words))
+        else {
+            return;
+        };
+        let site = u32::try_from(number).ok().and_then(|number| sites.get(&number));
+        for (place, value) in tape::said(words).enumerate() {
+            let unknown = || format!("attribute.{place}");
+            let key = site.and_then(|site| site.attributes.get(place)).map_or_else(|| Cow::Owned(unknown()), Cow::from);
+            if self.known_until.is_none() || self.record.attribute(&key).is_none() {
+                self.set(&key, Some(value));
             }
         }
     }
