@@ -1,7 +1,7 @@
 //! What is known of an annotated function at compile time: one static per function.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::contract::DeclaredSpan;
 
@@ -108,6 +108,16 @@ pub struct Callsite {
     announced_to: AtomicU64,
     /// The one that was told them and takes what is said when a span starts as it is; likewise.
     plain_for: AtomicU64,
+    /// The first text that was said of one of its spans and holds no credential.
+    clean: CleanText,
+}
+
+/// A short text in two words, put down once; most texts that a callsite says are the same each time.
+#[derive(Debug)]
+struct CleanText {
+    is_taken: AtomicBool,
+    /// The second word is written last. No text has a 0 there.
+    words: [AtomicU64; 2],
 }
 
 /// No recorder has this number.
@@ -144,6 +154,7 @@ impl Callsite {
             attributes: &[],
             announced_to: AtomicU64::new(NOBODY),
             plain_for: AtomicU64::new(NOBODY),
+            clean: CleanText { is_taken: AtomicBool::new(false), words: [const { AtomicU64::new(0) }; 2] },
         }
     }
 
@@ -233,6 +244,21 @@ impl Callsite {
     #[inline]
     pub(crate) fn plain_number(&self, recorder: u64) -> Option<u32> {
         (self.plain_for.load(Ordering::Acquire) == recorder).then(|| self.number.load(Ordering::Relaxed))
+    }
+
+    /// Whether a short text is the one that is known to hold no credential.
+    #[inline(always)]
+    pub(crate) fn knows_as_clean(&self, [first, last]: [u64; 2]) -> bool {
+        let [known_first, known_last] = &self.clean.words;
+        known_last.load(Ordering::Acquire) == last && known_first.load(Ordering::Relaxed) == first
+    }
+
+    /// Keeps a short text that holds no credential, unless there is one.
+    pub(crate) fn keep_as_clean(&self, [first, last]: [u64; 2]) {
+        if !self.clean.is_taken.swap(true, Ordering::Relaxed) {
+            self.clean.words[0].store(first, Ordering::Relaxed);
+            self.clean.words[1].store(last, Ordering::Release);
+        }
     }
 
     /// Says so, after [`Self::set_announced_to`].

@@ -34,7 +34,7 @@ use crate::tape::{self, Tape, tag};
 pub(crate) use arg::Named;
 pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
 pub use rules::Rules;
-pub(crate) use said::short_text;
+pub(crate) use said::is_suspicious_in_words;
 pub use said::{Said, simple};
 pub use secret::Secret;
 pub use text::{Text, Texts};

@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use super::arg::Arg;
 use super::{Value, arg, scan};
-use crate::tape::{self, SHORT_TEXT, Scalar};
+use crate::tape::{SHORT_TEXT, Scalar};
 
 /// One value.
 #[derive(Clone, Copy)]
@@ -142,9 +142,8 @@ impl Said<'_> {
 
 const _: () = assert!(SHORT_TEXT <= scan::SHORT);
 
-/// A text in two words; `None` if it is too long, or may hold a credential.
+/// Whether a text [in words](crate::tape::text_in_words) may hold a credential.
 #[inline(always)]
-pub(crate) fn short_text(text: &str) -> Option<[u64; 2]> {
-    let [first, last] = tape::text_in_words(text.as_bytes())?;
-    (!scan::is_suspicious_in_words(first, last)).then_some([first, last])
+pub(crate) fn is_suspicious_in_words([first, last]: [u64; 2]) -> bool {
+    scan::is_suspicious_in_words(first, last)
 }

@@ -339,6 +339,19 @@ mod tests {
         }
 
         #[test]
+        fn what_is_said_reads_back_as_the_number_of_the_callsite_and_the_values(values in prop::collection::vec(any::<[u64; 2]>(), 1..9), site in 0u32..1 << 24) {
+            let words = memory(said_words(values.len()));
+            let span = SpanId::from_u64(7);
+            let (first, rest) = words.split_at(SAID_HEAD_WORDS);
+            put(first, &said(site, span, values.len()));
+            put(rest, values.as_flattened());
+            let body: Vec<u8> = [u64::from(site)].iter().chain(values.as_flattened()).flat_map(|word| word.to_le_bytes()).collect();
+            let mut scratch = Vec::new();
+            let read = read(&words, &mut scratch).expect("what was written reads");
+            prop_assert_eq!(read, (Entry::Note { span, kind: NoteKind::Said, time_unix_ns: 0, key: &[], body: &body }, words.len()));
+        }
+
+        #[test]
         fn any_words_are_read_or_refused(raw in prop::collection::vec(any::<u64>(), 0..64), kind in 0u64..6, aux: u16, length in 0u64..70) {
             let words: Vec<_> = raw.into_iter().map(AtomicU64::new).collect();
             if let Some(first) = words.first() {

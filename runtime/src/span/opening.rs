@@ -130,7 +130,10 @@ fn the_short_way_saying(
     let trace = || context::current().trace;
     recorder.chunks().begin_saying_at_hand(number, parent, trace, draw, said, |said| match *said {
         Said::Scalar(scalar, bits) => Some([bits, scalar.second_word()]),
-        Said::Text(text) => capture::short_text(text),
+        Said::Text(text) => {
+            let words = tape::text_in_words(text.as_bytes())?;
+            (site.knows_as_clean(words) || !capture::is_suspicious_in_words(words)).then_some(words)
+        }
         Said::Value(_) => None,
     })
 }
@@ -150,6 +153,12 @@ impl Span {
         let Some(recorder) = self.recorder() else { return };
         let mut tape = scratch();
         for (key, said) in self.site.attributes.iter().zip(said) {
+            if let Said::Text(text) = said
+                && let Some(words) = tape::text_in_words(text.as_bytes())
+                && !capture::is_suspicious_in_words(words)
+            {
+                self.site.keep_as_clean(words);
+            }
             said.with(|value| capture::attribute(&mut tape, key, value, recorder.policy()));
             if tape.len() > MANY_BYTES {
                 put_note(recorder, self.id, NoteKind::Attributes, 0, tape);
