@@ -2,7 +2,7 @@
 
 pub use crate::__site as site;
 pub use crate::callsite::{Callsite, Capture as Level, Kind};
-pub use crate::capture::{Text, Texts, Value, arg, debug, redacted};
+pub use crate::capture::{Text, Texts, Value, arg, debug, redacted, simple};
 pub use crate::contract::{Contract, DeclaredAttribute, DeclaredSpan};
 pub use crate::future::{
     Instrumented, InstrumentedStream, Then, future, future_from, future_then, promised_future, stream, try_future,

@@ -1,7 +1,7 @@
 //! What is known of an annotated function at compile time: one static per function.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::contract::DeclaredSpan;
 
@@ -102,9 +102,26 @@ pub struct Callsite {
     pub(crate) declared: Option<&'static DeclaredSpan>,
     /// Number of this callsite in its process, from 1; 0 until first used.
     number: AtomicU32,
-    /// The recorder that was last told the facts.
+    /// Keys of the attributes that are said when a span starts, in the order of their values.
+    pub(crate) attributes: &'static [&'static str],
+    /// The recorder that was last told the facts; [`NOBODY`] at first.
     announced_to: AtomicU64,
+    /// The one that was told them and takes what is said when a span starts as it is; likewise.
+    plain_for: AtomicU64,
+    /// The first text that was said of one of its spans and holds no credential.
+    clean: CleanText,
 }
+
+/// A short text in two words, put down once; most texts that a callsite says are the same each time.
+#[derive(Debug)]
+struct CleanText {
+    is_taken: AtomicBool,
+    /// The second word is written last. No text has a 0 there.
+    words: [AtomicU64; 2],
+}
+
+/// No recorder has this number.
+const NOBODY: u64 = u64::MAX;
 
 /// The static of an annotated function, in five words instead of two paths and a call: `site!("f", Node, ["a", "b"], .named("F"))`.
 #[doc(hidden)]
@@ -134,7 +151,10 @@ impl Callsite {
             location: Location::caller(),
             declared: None,
             number: AtomicU32::new(0),
-            announced_to: AtomicU64::new(0),
+            attributes: &[],
+            announced_to: AtomicU64::new(NOBODY),
+            plain_for: AtomicU64::new(NOBODY),
+            clean: CleanText { is_taken: AtomicBool::new(false), words: [const { AtomicU64::new(0) }; 2] },
         }
     }
 
@@ -182,6 +202,13 @@ impl Callsite {
         self
     }
 
+    /// The keys of the attributes that [`say`](Self::say) is given.
+    #[must_use]
+    pub const fn attributes(mut self, keys: &'static [&'static str]) -> Self {
+        self.attributes = keys;
+        self
+    }
+
     /// The number of this callsite in its process. One relaxed load once it has one; a race leaves a gap, never a duplicate.
     #[inline]
     pub(crate) fn number(&self) -> u32 {
@@ -210,5 +237,32 @@ impl Callsite {
     /// Says that the facts stand in a published chunk of `recorder`.
     pub(crate) fn set_announced_to(&self, recorder: u64) {
         self.announced_to.store(recorder, Ordering::Release);
+    }
+
+    /// The number of this callsite, if `recorder` has been told the facts and its spans start the short way: below another one, and
+    /// with attributes that are written as they are.
+    #[inline]
+    pub(crate) fn plain_number(&self, recorder: u64) -> Option<u32> {
+        (self.plain_for.load(Ordering::Acquire) == recorder).then(|| self.number.load(Ordering::Relaxed))
+    }
+
+    /// Whether a short text is the one that is known to hold no credential.
+    #[inline(always)]
+    pub(crate) fn knows_as_clean(&self, [first, last]: [u64; 2]) -> bool {
+        let [known_first, known_last] = &self.clean.words;
+        known_last.load(Ordering::Acquire) == last && known_first.load(Ordering::Relaxed) == first
+    }
+
+    /// Keeps a short text that holds no credential, unless there is one.
+    pub(crate) fn keep_as_clean(&self, [first, last]: [u64; 2]) {
+        if !self.clean.is_taken.swap(true, Ordering::Relaxed) {
+            self.clean.words[0].store(first, Ordering::Relaxed);
+            self.clean.words[1].store(last, Ordering::Release);
+        }
+    }
+
+    /// Says so, after [`Self::set_announced_to`].
+    pub(crate) fn set_plain_for(&self, recorder: u64) {
+        self.plain_for.store(recorder, Ordering::Release);
     }
 }

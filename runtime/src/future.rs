@@ -108,7 +108,7 @@ where
         match catch_unwind(AssertUnwindSafe(|| inner.poll(task))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
-                this.span.finish(|| (this.observe)(&output));
+                this.span.finish_returned(&output, &*this.observe);
                 Poll::Ready(output)
             }
             Err(payload) => {

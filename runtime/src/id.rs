@@ -248,6 +248,19 @@ pub(crate) fn next_span_id() -> SpanId {
     })
 }
 
+/// As [`next_span_id`], for a thread that has its prefix; `None` until it has one.
+#[inline(always)]
+pub(crate) fn next_span_id_at_hand() -> Option<SpanId> {
+    NEXT_SPAN.with(|next| {
+        let word = next.get();
+        if word as u32 == 0 {
+            return None;
+        }
+        next.set(word.wrapping_add(1));
+        Some(SpanId(mix(word)))
+    })
+}
+
 /// Draws a trace id.
 #[inline]
 pub(crate) fn next_trace_id() -> TraceId {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
-use spanwright::record::{AttributeValue, Ending};
+use spanwright::record::{AttributeValue, Ending, SpanRecord};
 use spanwright::testing::Recording;
 use spanwright::{SandboxOutcome, assert_span_tree, delegate, node, sandbox, scheduled, tool, workflow};
 
@@ -409,6 +409,98 @@ fn what_a_user_redacts_or_skips_is_nowhere() {
     assert_eq!(inputs["login"]["max_tokens"], 77);
     assert_eq!(inputs["login"]["user"], "ada");
     assert_eq!(int(&span, "rows"), 3);
+}
+
+/// A root starts another way than a child, the first child of a function than those after it, and with a long text or a value of any type
+/// than with scalars and short texts.
+#[test]
+fn attributes_are_the_same_whichever_way_their_span_starts() {
+    struct Home {
+        name: &'static str,
+        rooms: u8,
+    }
+
+    const ROOM: &str = "living room";
+
+    #[tool(skip(home, area), attributes(
+        room = ROOM, name = home.name, rooms = home.rooms, less = -3, minus = LESS, big = u64::MAX, ratio = 0.5,
+        single = area, is_empty = false, most = "fifteen bytes!!", short = "ok", empty = "",
+    ))]
+    fn look(home: &Home, area: f32) -> usize {
+        home.name.len() + area as usize
+    }
+
+    #[tool(skip(home, area), attributes(
+        room = ROOM, name = home.name, rooms = home.rooms, less = -3, minus = LESS, big = u64::MAX, ratio = 0.5,
+        single = area, is_empty = false, most = "fifteen bytes!!", short = "ok", empty = "",
+        home = home, access_token = ROOM, long = "sixteen bytes ok", from_host = "db://u:p4ssw@h",
+    ))]
+    fn look_closely(home: &Home, area: f32) -> usize {
+        home.name.len() + area as usize
+    }
+
+    const LESS: i64 = i64::MIN;
+
+    #[workflow(skip(home))]
+    fn look_around(home: &Home) -> usize {
+        look(home, 0.1) + look(home, 0.1) + look_closely(home, 0.1)
+    }
+
+    let recording = Recording::new();
+    let (home, secret) = (Home { name: "Lisbon", rooms: 4 }, Home { name: "Bearer s3cret7", rooms: 4 });
+    recording.run(|| (look(&home, 0.1), look_around(&home), look_around(&home), look_around(&secret)));
+    let sorted = |span: &SpanRecord| {
+        let mut attributes = span.attributes.clone();
+        attributes.retain(|(key, _)| !["home", "access_token", "long", "from_host"].contains(&key.as_str()));
+        attributes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        attributes
+    };
+    let spans = recording.spans();
+    let looks: Vec<_> = spans.iter().filter(|span| span.attribute("room").is_some()).collect();
+    let (hidden, shown): (Vec<_>, Vec<_>) = looks.iter().partition(|span| text(span, "name") != "Lisbon");
+    assert_eq!((hidden.len(), shown.len()), (3, 7));
+    shown.iter().for_each(|span| assert_eq!(sorted(span), sorted(shown[0])));
+    hidden.iter().for_each(|span| assert_eq!(text(span, "name"), "Bearer [redacted]"));
+    let look = shown[6];
+    assert_eq!(
+        (text(look, "room"), int(look, "rooms"), int(look, "less"), int(look, "minus")),
+        (ROOM, 4, -3, i64::MIN)
+    );
+    assert_eq!((text(look, "big"), bool(look, "is_empty")), ("18446744073709551615", false));
+    assert_eq!((text(look, "most"), text(look, "short"), text(look, "empty")), ("fifteen bytes!!", "ok", ""));
+    assert_eq!(look.attribute("ratio"), Some(&AttributeValue::Float(0.5)));
+    assert_eq!(look.attribute("single"), Some(&AttributeValue::Float(0.1)));
+    let closely = spans.iter().find(|span| span.name == "look_closely").expect("it ran");
+    assert_eq!((text(closely, "home"), text(closely, "long")), ("<Home>", "sixteen bytes ok"));
+    assert_eq!(text(closely, "from_host"), "db://u:[redacted]@h");
+    assert!(!format!("{:?}", closely.attribute("access_token")).contains(ROOM));
+}
+
+/// What is read for an attribute may be the user's code, where a field is reached through a `Deref`.
+#[test]
+fn a_deref_that_panics_costs_attributes_and_nothing_else() {
+    struct Fields {
+        name: &'static str,
+    }
+    struct Shy;
+    impl std::ops::Deref for Shy {
+        type Target = Fields;
+        fn deref(&self) -> &Fields {
+            panic!("not now")
+        }
+    }
+
+    #[tool(skip(shy), attributes(name = shy.name))]
+    fn look(shy: &Shy) -> u32 {
+        let _ = shy;
+        7
+    }
+
+    let recording = Recording::new();
+    assert_eq!(recording.run(|| look(&Shy)), 7);
+    let span = recording.span("look");
+    assert_eq!((span.ending, span.attributes.len()), (Ending::Ok, 0));
+    assert_eq!(Fields { name: "n" }.name, "n");
 }
 
 #[test]

@@ -155,16 +155,23 @@ impl Emit<'_> {
         }
     }
 
-    /// Output: `{ p::site!(…); __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`
+    /// Output: `{ p::site!(…); __SITE.start(&[__SITE.arg(&a).get(), …]) }.with(|f| { … })`, and where attributes are
+    /// [said so](Plan::said_of) `__SITE.say(&[…], |f| f.say(&[p::simple(&v).said(), …]))` in place of `start`
     ///
-    /// The user's expressions stand outside of the block, where the static is not in scope.
+    /// The user's other expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
-        let (site, facts) = (self.callsite(), self.facts());
+        let (p, site, facts) = (self.p, self.callsite(), self.facts());
         let values = self.plan.callsite.values.iter().map(|value| {
             let (cfg, view) = (&value.cfg, view(&hidden!(__SITE.), value));
             hidden!(#(#cfg)* #view)
         });
-        hidden!({ #site __SITE.start(&[#(#values),*]) } #facts)
+        let said: Vec<_> = self.plan.said().map(|(_, written)| borrowed(written)).collect();
+        let start = if said.is_empty() {
+            hidden!(start(&[#(#values),*]))
+        } else {
+            hidden!(say(&[#(#values),*], |f| f.say(&[#(#p::simple(#said).said()),*])))
+        };
+        hidden!({ #site __SITE.#start } #facts)
     }
 
     /// Output: `p::site!("f", Node, ["a", "b"]);`, which is `static __SITE: p::Callsite = p::Callsite::new("f", p::Kind::Node, &["a", "b"]);`, and
@@ -193,7 +200,9 @@ impl Emit<'_> {
             level("output", *output),
         ];
         let declared = self.plan.span.as_ref().map(|path| self.declaration(path));
-        let calls: TokenStream = declared.into_iter().chain(calls.into_iter().flatten()).collect();
+        let keys: Vec<_> = self.plan.said().map(|(key, _)| key).collect();
+        let attributes = (!keys.is_empty()).then(|| hidden!(.attributes(&[#(#keys),*])));
+        let calls: TokenStream = declared.into_iter().chain(calls.into_iter().flatten()).chain(attributes).collect();
         let calls = (!calls.is_empty()).then(|| hidden!(, #calls));
         hidden!(#p::site!(#function, #kind, [#(#values),*] #calls);)
     }
@@ -208,8 +217,9 @@ impl Emit<'_> {
 
     /// Output: `.with(|f| { f.tag("k", &v); f.input("k", p::arg(&v).get()); })`, or nothing where nothing is asked at each call
     fn facts(&self) -> Option<TokenStream> {
-        let facts = self.plan.facts.iter().map(|fact| self.fact(fact));
-        (!self.plan.facts.is_empty()).then(|| hidden!(.with(|f| { #(#facts)* })))
+        let facts = self.plan.facts.iter().filter(|fact| self.plan.said_of(fact).is_none());
+        let mut facts = facts.map(|fact| self.fact(fact)).peekable();
+        facts.peek().is_some().then(|| hidden!(.with(|f| { #(#facts)* })))
     }
 
     fn fact(&self, Fact { name, value }: &Fact) -> TokenStream {

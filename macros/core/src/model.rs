@@ -36,6 +36,40 @@ pub struct Plan {
     pub(crate) private: Private,
 }
 
+impl Plan {
+    /// The attributes that are said when the span starts: key and expression.
+    pub(crate) fn said(&self) -> impl Iterator<Item = (&LitStr, &Expr)> {
+        self.facts.iter().filter_map(|fact| self.said_of(fact))
+    }
+
+    /// The key and the expression of an attribute that may be evaluated before the span starts: reading it does nothing, so that nobody
+    /// can tell. Not those of declared spans, whose types are asked by a setter, nor those that other facts may say, which come later then.
+    pub(crate) fn said_of<'f>(&self, fact: &'f Fact) -> Option<(&'f LitStr, &'f Expr)> {
+        const OF_OTHER_FACTS: [&str; 4] = ["from", "to", "sandbox.policy", "content_preview"];
+        match (&fact.name, &fact.value) {
+            (FactName::Attribute(key), Some(FactValue::Written(value))) => {
+                let is_said = self.span.is_none() && is_plain(value) && !OF_OTHER_FACTS.contains(&&*key.value());
+                is_said.then_some((key, value))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether an expression only names what is there: a literal, a path, a field.
+fn is_plain(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        // Names that begin so are the expansion's own.
+        Expr::Path(path) => path.path.get_ident().is_none_or(|name| !name.to_string().starts_with("__")),
+        Expr::Field(field) => is_plain(&field.base),
+        Expr::Reference(reference) => reference.mutability.is_none() && is_plain(&reference.expr),
+        Expr::Paren(paren) => is_plain(&paren.expr),
+        Expr::Group(group) => is_plain(&group.expr),
+        _ => false,
+    }
+}
+
 /// The static facts of a function.
 #[derive(Clone, Debug)]
 pub struct Callsite {

@@ -4,6 +4,8 @@
 //! Callsite::new(name, Kind, &[names]).named(n).span_type(t).workflow(w).inputs(Level).output(Level)      const
 //! Callsite::declared(self, declaration::<Item, kind::NodeSpan>())                                        const, of a declared span
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
+//! Callsite::attributes(self, &[keys])                                                                    const, of what is said at the start
+//! Callsite::say(&'static self, &[&dyn Value], |f| f.say(&[simple(&x).said()])) -> Span     start, with a value for each of these keys
 //! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
 //!

@@ -9,8 +9,8 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
-use super::Value;
 use super::write::{Stop, Writer};
+use super::{Said, Value};
 
 /// The value, if it is `Serialize`; else what [`Unsized`] makes of it.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl<'a, T: Serialize> Arg<'a, T> {
     pub fn get(&self) -> &'a dyn Value {
         self.0.value
     }
+
+    /// Says the value itself.
+    pub fn said(&self) -> Said<'a> {
+        Said::Value(self.get())
+    }
 }
 
 impl<'a, T: ?Sized> Deref for Arg<'a, T> {
@@ -73,6 +78,11 @@ impl<T: Serialize + ?Sized> Unsized<'_, T> {
     /// Captures the value by way of the reference to it.
     pub fn get(&self) -> &dyn Value {
         &self.value
+    }
+
+    /// Says the value by way of the reference to it.
+    pub fn said(&self) -> Said<'_> {
+        Said::Value(self.get())
     }
 }
 
@@ -91,6 +101,14 @@ impl<T: ?Sized> Opaque<T> {
         T: 's,
     {
         Named::<T>::value()
+    }
+
+    /// Says the name of the type.
+    pub fn said<'s>(&self) -> Said<'s>
+    where
+        T: 's,
+    {
+        Said::Value(self.get())
     }
 }
 

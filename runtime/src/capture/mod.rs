@@ -15,6 +15,7 @@ pub(crate) mod fuzzing;
 mod keys;
 mod raw;
 mod rules;
+mod said;
 mod scan;
 mod secret;
 mod serializer;
@@ -33,6 +34,8 @@ use crate::tape::{self, Tape, tag};
 pub(crate) use arg::Named;
 pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
 pub use rules::Rules;
+pub(crate) use said::is_suspicious_in_words;
+pub use said::{Said, simple};
 pub use secret::Secret;
 pub use text::{Text, Texts};
 use write::Next;
@@ -51,7 +54,7 @@ impl<T: serde::Serialize + ?Sized> Value for T {
 }
 
 /// Longest key of an attribute, in bytes; a longer one is cut.
-const LONGEST_KEY: usize = 1 << 12;
+pub(crate) const LONGEST_KEY: usize = 1 << 12;
 
 /// How much may be captured, and what never is.
 #[derive(Clone, Debug)]

@@ -46,6 +46,19 @@ pub(super) fn is_short_suspicious(bytes: &[u8; WIDTH]) -> bool {
     found != [0; PLACES]
 }
 
+/// No longer text can be looked at in two words.
+pub(super) const SHORT: usize = 15;
+
+/// The same of a text of at most [`SHORT`] bytes in two words; the upper byte of the second may be anything.
+#[inline(always)]
+pub(super) fn is_suspicious_in_words(first: u64, last: u64) -> bool {
+    let text = (u128::from(last & (u64::MAX >> 8)) << 64) | u128::from(first);
+    let bytes = text.to_le_bytes();
+    let mut found = [0; PLACES];
+    compare(&mut found, &bytes, &(text >> 16).to_le_bytes());
+    found != [0; PLACES]
+}
+
 /// At least [`SHORTEST`] bytes and less than [`WIDTH`], and zeros after them.
 #[inline]
 pub(super) fn filled_up(bytes: &[u8]) -> [u8; WIDTH] {
@@ -62,15 +75,21 @@ pub(super) fn filled_up(bytes: &[u8]) -> [u8; WIDTH] {
 
 /// Marks the places at which `@`, `s?-` or `b?a` stands where `://user@`, `sk-` or `bearer` would have it. Over arrays and without a
 /// branch, so that it becomes a few vector instructions.
-#[inline]
+#[inline(always)]
 fn look(found: &mut [u8; PLACES], window: &[u8; WIDTH]) {
     let (Some(first), Some(third)) = (window.first_chunk::<PLACES>(), window.last_chunk::<PLACES>()) else { return };
-    *found = std::array::from_fn(|place| {
+    compare(found, first, third);
+}
+
+/// The same of bytes and those two further.
+#[inline(always)]
+fn compare(found: &mut [u8; PLACES], first: &[u8; PLACES], third: &[u8; PLACES]) {
+    for place in 0..PLACES {
         let (first, third) = (first[place], third[place]);
         let bearer = (first | 0x20 == b'b') & (third | 0x20 == b'a');
         let key = (first == b's') & (third == b'-');
-        found[place] | u8::from(bearer | key | (third == b'@'))
-    });
+        found[place] |= u8::from(bearer | key | (third == b'@'));
+    }
 }
 
 /// The text without its credentials; `None` if it has none. `cut` says that more text followed, so that a credential may be shorter than

@@ -79,6 +79,9 @@ proptest! {
         let text = pieces.concat();
         let cleaned = scan::clean(&text, cut);
         prop_assert!(cleaned.is_none() || cut || scan::is_suspicious(&text) || text.len() < 8, "{text}");
+        let head = format::start_of(&text, tape::SHORT_TEXT).0;
+        let is_missed = tape::text_in_words(head.as_bytes()).is_some_and(|words| !is_suspicious_in_words(words));
+        prop_assert!(scan::clean(head, false).is_none() || !is_missed, "{head}");
         let signs = ["://", "sk-", "bearer"];
         prop_assert!(cleaned.is_none() || signs.iter().any(|sign| text.to_lowercase().contains(sign)), "{text}");
         if let Some(cleaned) = cleaned {

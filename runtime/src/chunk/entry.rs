@@ -8,6 +8,7 @@
 //! | 2 end | ending, bit 8: incomplete | span, end in ns since 1970 |
 //! | 3 note | note kind, key length in bytes << 8 | span, time in ns since 1970, body length in bytes, key and body padded to words |
 //! | 4 site | number of the callsite | length in bytes, JSON of the callsite's facts padded to words |
+//! | 5 said | number of the callsite | span, two words a value: see `tape/said.rs` |
 //!
 //! Entries hold no pointer: a chunk file left behind by a dead process reads like a live one.
 
@@ -21,6 +22,7 @@ const BEGIN: u64 = 1;
 const END: u64 = 2;
 const NOTE: u64 = 3;
 const SITE: u64 = 4;
+const SAID: u64 = 5;
 
 /// Words of a begin entry.
 pub(crate) const BEGIN_WORDS: usize = 6;
@@ -28,6 +30,8 @@ pub(crate) const BEGIN_WORDS: usize = 6;
 pub(crate) const END_WORDS: usize = 3;
 const NOTE_HEAD_WORDS: usize = 4;
 const SITE_HEAD_WORDS: usize = 2;
+pub(super) const SAID_HEAD_WORDS: usize = 2;
+pub(super) const SAID_VALUE_WORDS: usize = 2;
 
 /// Longest key of a note, in bytes; a longer one is cut.
 pub(crate) const MAX_KEY_BYTES: usize = 1 << 12;
@@ -40,6 +44,12 @@ pub(crate) const fn note_words(key: usize, body: usize) -> usize {
 /// Words of a site entry with so many bytes of facts.
 pub(crate) const fn site_words(facts: usize) -> usize {
     SITE_HEAD_WORDS + facts.div_ceil(8)
+}
+
+/// Words of a said entry with so many values.
+#[inline]
+pub(super) const fn said_words(values: usize) -> usize {
+    SAID_HEAD_WORDS + SAID_VALUE_WORDS * values
 }
 
 /// What a note says of its span.
@@ -86,10 +96,12 @@ pub(crate) enum NoteKind {
     Attributes,
     /// An assessment of a trace, as JSON. It stands for itself: its span is 0.
     Assessment,
+    /// Attributes of which the callsite has the keys: its number in eight bytes, then values in words. Read of a said entry.
+    Said,
 }
 
 impl NoteKind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Inputs,
         Self::Input,
         Self::Output,
@@ -110,6 +122,7 @@ impl NoteKind {
         Self::RunTag,
         Self::Attributes,
         Self::Assessment,
+        Self::Said,
     ];
 
     /// Whether the time of the note matters: for its own sake, or because of two that differ the later one holds.
@@ -166,6 +179,12 @@ pub(super) fn begin(
 pub(super) fn end(span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) -> [u64; END_WORDS] {
     let aux = ending as u64 | u64::from(incomplete) << 8;
     [head(END, aux, END_WORDS), span.to_u64(), end_unix_ns]
+}
+
+/// The first words of what a span says when it starts: so many values.
+#[inline]
+pub(super) fn said(site: u32, span: SpanId, values: usize) -> [u64; SAID_HEAD_WORDS] {
+    [head(SAID, u64::from(site), said_words(values)), span.to_u64()]
 }
 
 pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
@@ -278,6 +297,12 @@ pub(super) fn read<'b>(words: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Result<(E
             get_bytes(&words[SITE_HEAD_WORDS..length], facts, bytes);
             Entry::Site { number: aux as u32, facts: bytes }
         }
+        SAID if length > SAID_HEAD_WORDS => {
+            get_bytes(&words[SAID_HEAD_WORDS..length], (length - SAID_HEAD_WORDS) * 8, bytes);
+            bytes.splice(0..0, aux.to_le_bytes());
+            let kind = NoteKind::Said;
+            Entry::Note { span: SpanId::from_u64(word(1)?), kind, time_unix_ns: 0, key: &[], body: bytes }
+        }
         _ => return Err(Malformed),
     };
     Ok((entry, length))
@@ -314,6 +339,19 @@ mod tests {
             let mut scratch = Vec::new();
             let read = read(&words, &mut scratch).expect("what was written reads");
             prop_assert_eq!(read, (Entry::Note { span, kind: NoteKind::Attribute, time_unix_ns: time, key: &key, body: &body }, words.len()));
+        }
+
+        #[test]
+        fn what_is_said_reads_back_as_the_number_of_the_callsite_and_the_values(values in prop::collection::vec(any::<[u64; 2]>(), 1..9), site in 0u32..1 << 24) {
+            let words = memory(said_words(values.len()));
+            let span = SpanId::from_u64(7);
+            let (first, rest) = words.split_at(SAID_HEAD_WORDS);
+            put(first, &said(site, span, values.len()));
+            put(rest, values.as_flattened());
+            let body: Vec<u8> = [u64::from(site)].iter().chain(values.as_flattened()).flat_map(|word| word.to_le_bytes()).collect();
+            let mut scratch = Vec::new();
+            let read = read(&words, &mut scratch).expect("what was written reads");
+            prop_assert_eq!(read, (Entry::Note { span, kind: NoteKind::Said, time_unix_ns: 0, key: &[], body: &body }, words.len()));
         }
 
         #[test]

@@ -8,6 +8,8 @@ use super::memory::{HEADER_WORDS, Memory};
 use super::sync::AtomicU64;
 use super::table::{Slot, Table, Urgency};
 use super::{Chunks, SMALL_WORDS};
+use crate::id::{SpanId, TraceId};
+use crate::record::Ending;
 
 /// A thread's place in the chunk it holds. Nothing in it needs to be dropped, so that reaching it is an addition and no question.
 struct Place {
@@ -153,6 +155,61 @@ pub(super) fn write_with(
             write_elsewhere(chunks, length, urgency, &again)
         }
     })
+}
+
+/// What the chunk at hand takes, if it has room: the short way, which leaves everything else to the long one. Nothing here makes a call, so
+/// that whoever is built of it keeps nothing on the stack.
+impl Chunks {
+    /// Writes the start of a span; `None` if there is no room at hand, or nothing was drawn.
+    #[inline(always)]
+    pub(crate) fn begin_at_hand(
+        &'static self,
+        site: u32,
+        parent: SpanId,
+        trace: impl FnOnce() -> TraceId,
+        draw: impl FnOnce() -> Option<(SpanId, u64)>,
+    ) -> Option<SpanId> {
+        let room = PLACE.with(|place| place.room(self, entry::BEGIN_WORDS))?;
+        let (span, start_unix_ns) = draw()?;
+        entry::put(room.words(), &entry::begin(site, span, Some(parent), trace(), start_unix_ns));
+        PLACE.with(|place| place.publish(room));
+        Some(span)
+    }
+
+    /// As [`begin_at_hand`](Self::begin_at_hand), and what the span says of itself; `None` also if one of the values cannot be
+    /// said in words.
+    #[inline(always)]
+    pub(crate) fn begin_saying_at_hand<T>(
+        &'static self,
+        site: u32,
+        parent: SpanId,
+        trace: impl FnOnce() -> TraceId,
+        draw: impl FnOnce() -> Option<(SpanId, u64)>,
+        values: &[T],
+        in_words: impl Fn(&T) -> Option<[u64; entry::SAID_VALUE_WORDS]>,
+    ) -> Option<SpanId> {
+        let room = PLACE.with(|place| place.room(self, entry::BEGIN_WORDS + entry::said_words(values.len())))?;
+        let (begin, said) = room.words().split_first_chunk::<{ entry::BEGIN_WORDS }>()?;
+        let (said, words) = said.split_first_chunk::<{ entry::SAID_HEAD_WORDS }>()?;
+        let (span, start_unix_ns) = draw()?;
+        entry::put(begin, &entry::begin(site, span, Some(parent), trace(), start_unix_ns));
+        entry::put(said, &entry::said(site, span, values.len()));
+        for (value, words) in values.iter().zip(words.as_chunks::<{ entry::SAID_VALUE_WORDS }>().0) {
+            entry::put(words, &in_words(value)?);
+        }
+        PLACE.with(|place| place.publish(room));
+        Some(span)
+    }
+
+    /// Writes the end of a span that went well; false if there is no room at hand, or no time.
+    #[inline(always)]
+    pub(crate) fn end_at_hand(&'static self, span: SpanId, end_unix_ns: impl FnOnce() -> Option<u64>) -> bool {
+        let Some(room) = PLACE.with(|place| place.room(self, entry::END_WORDS)) else { return false };
+        let Some(end_unix_ns) = end_unix_ns() else { return false };
+        entry::put(room.words(), &entry::end(span, end_unix_ns, Ending::Ok, false));
+        PLACE.with(|place| place.publish(room));
+        true
+    }
 }
 
 #[cold]

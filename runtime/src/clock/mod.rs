@@ -47,6 +47,12 @@ pub(crate) fn now_unix_ns() -> u64 {
     SCALE.now_unix_ns()
 }
 
+/// The same, where the counter is believed.
+#[inline(always)]
+pub(crate) fn counted_unix_ns() -> Option<u64> {
+    SCALE.counted_unix_ns()
+}
+
 impl Scale {
     const fn new() -> Self {
         Self {
@@ -59,14 +65,18 @@ impl Scale {
 
     #[inline]
     fn now_unix_ns(&self) -> u64 {
+        self.counted_unix_ns().unwrap_or_else(|| self.of_the_system())
+    }
+
+    #[inline(always)]
+    fn counted_unix_ns(&self) -> Option<u64> {
         let rate = self.rate.load(Ordering::Relaxed);
-        if rate != 0 {
-            let ticks = counter::read();
-            if ticks.wrapping_sub(self.set_at.load(Ordering::Acquire)) < FRESH {
-                return elapsed(ticks, rate).wrapping_add(self.offset.load(Ordering::Relaxed));
-            }
+        if rate == 0 {
+            return None;
         }
-        self.of_the_system()
+        let ticks = counter::read();
+        let is_fresh = ticks.wrapping_sub(self.set_at.load(Ordering::Acquire)) < FRESH;
+        is_fresh.then(|| elapsed(ticks, rate).wrapping_add(self.offset.load(Ordering::Relaxed)))
     }
 
     /// Slower, and never before where a counter that was given up stood.

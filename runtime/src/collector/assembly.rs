@@ -145,7 +145,7 @@ impl Assembly {
                 // Written where it stays: a record is large.
                 into.finished.push(spare.pop().unwrap_or_else(blank));
                 let site = span.site(sites);
-                let is_known = into.finished.last_mut().is_some_and(|record| span.close(id, site, record));
+                let is_known = into.finished.last_mut().is_some_and(|record| span.close(id, sites, record));
                 match (is_known, site, into.finished.last()) {
                     (true, Some(site), Some(record)) => strays.look_at(record, site),
                     (true, ..) => {}
@@ -198,7 +198,7 @@ impl Assembly {
         }
         for (id, span) in self.open.iter_mut() {
             if span.take_unwritten() {
-                into.open.extend(span.as_abandoned(id, span.site(&self.sites)));
+                into.open.extend(span.as_abandoned(id, &self.sites));
             }
         }
     }
@@ -214,7 +214,7 @@ impl Assembly {
         roots.look(|id| match open.get_mut(id) {
             Some(span) if span.end.is_none() => {
                 if span.take_news() {
-                    into.open.extend(span.as_abandoned(id, span.site(sites)));
+                    into.open.extend(span.as_abandoned(id, sites));
                 }
                 true
             }
@@ -227,13 +227,12 @@ impl Assembly {
         let mut batch = Batch::default();
         self.give_assessments(&mut batch);
         for (id, span) in self.open.iter_mut() {
-            let site = span.site(&self.sites);
             let record = match span.end {
                 Some(_) => {
                     let mut record = blank();
-                    span.close(id, site, &mut record).then_some(record)
+                    span.close(id, &self.sites, &mut record).then_some(record)
                 }
-                None => span.as_abandoned(id, site),
+                None => span.as_abandoned(id, &self.sites),
             };
             batch.finished.extend(record);
         }

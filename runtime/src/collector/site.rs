@@ -17,6 +17,9 @@ pub(super) struct Site {
     pub(super) kind: String,
     pub(super) span_type: String,
     pub(super) values: Vec<String>,
+    /// Keys of the values that its spans say when they start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) attributes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) declared: Option<Declared>,
     function: String,

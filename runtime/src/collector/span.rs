@@ -1,5 +1,7 @@
 //! One span under way, and how its entries become a record.
 
+use std::borrow::Cow;
+
 use crate::chunk::NoteKind;
 use crate::conformance::RUN_ID;
 use crate::id::{SpanId, TraceId, uuid_of};
@@ -96,8 +98,8 @@ impl OpenSpan {
     }
 
     /// Writes the closed record into one that is needed no longer; false if its start was never read.
-    pub(super) fn close(&self, id: SpanId, site: Option<&Site>, into: &mut SpanRecord) -> bool {
-        let Some(draft) = self.draft(id, site, into) else { return false };
+    pub(super) fn close(&self, id: SpanId, sites: &Sites, into: &mut SpanRecord) -> bool {
+        let Some(draft) = self.draft(id, sites, into) else { return false };
         if let Some(end) = self.end {
             draft.record.end_unix_ns = end.end_unix_ns.max(draft.record.start_unix_ns);
             draft.record.ending = end.ending;
@@ -108,9 +110,9 @@ impl OpenSpan {
     }
 
     /// The record as it stands if its process is gone.
-    pub(super) fn as_abandoned(&self, id: SpanId, site: Option<&Site>) -> Option<SpanRecord> {
+    pub(super) fn as_abandoned(&self, id: SpanId, sites: &Sites) -> Option<SpanRecord> {
         let mut record = blank();
-        let draft = self.draft(id, site, &mut record)?;
+        let draft = self.draft(id, sites, &mut record)?;
         let last_seen = self.notes.last_unix_ns();
         draft.record.end_unix_ns = draft.record.end_unix_ns.max(last_seen);
         draft.record.ending = Ending::Abandoned;
@@ -123,7 +125,8 @@ impl OpenSpan {
         sites.get(&self.begin?.site)
     }
 
-    fn draft<'r>(&self, id: SpanId, site: Option<&'r Site>, record: &'r mut SpanRecord) -> Option<Draft<'r>> {
+    fn draft<'r>(&self, id: SpanId, sites: &'r Sites, record: &'r mut SpanRecord) -> Option<Draft<'r>> {
+        let site = self.site(sites);
         match (&self.base, self.begin) {
             (Some(base), _) => record.clone_from(base),
             (None, Some(begin)) => begin_in(record, id, begin, site),
@@ -136,7 +139,10 @@ impl OpenSpan {
             site.notes.iter().for_each(|(kind, key, body)| draft.apply_standing(*kind, key, body));
         }
         // A thread may go on in a chunk that is read before its former one.
-        self.notes.by_time(|note| draft.apply(&note));
+        self.notes.by_time(|note| match note.kind {
+            NoteKind::Said => draft.say(note.body, sites),
+            _ => draft.apply(&note),
+        });
         Some(draft)
     }
 }
@@ -229,6 +235,8 @@ impl Draft<'_> {
             NoteKind::Attributes => {
                 tape::attributes(body).into_iter().for_each(|(key, value)| self.set(key, Some(value)));
             }
+            // Its keys stand in the facts of a callsite.
+            NoteKind::Said => {}
             NoteKind::DefaultAttribute if self.record.attribute(key).is_none() => self.set(key, tape::attribute(body)),
             NoteKind::DefaultAttribute => {}
             NoteKind::Content => self.set(key, Some(AttributeValue::Text(preview(&tape::text(body))))),
@@ -255,6 +263,24 @@ impl Draft<'_> {
             }
             // Of a trace, and taken before it gets here.
             NoteKind::Assessment => {}
+        }
+    }
+
+    /// Applies what the span said when it started: the number of its callsite, then values of which that has the keys. What a dead
+    /// process had written of it may have been said later, and holds.
+    fn say(&mut self, body: &[u8], sites: &Sites) {
+        let Some((number, words)) =
+            body.split_first_chunk().map(|(number, words)| (u64::from_le_bytes(*number), words))
+        else {
+            return;
+        };
+        let site = u32::try_from(number).ok().and_then(|number| sites.get(&number));
+        for (place, value) in tape::said(words).enumerate() {
+            let unknown = || format!("attribute.{place}");
+            let key = site.and_then(|site| site.attributes.get(place)).map_or_else(|| Cow::Owned(unknown()), Cow::from);
+            if self.known_until.is_none() || self.record.attribute(&key).is_none() {
+                self.set(&key, Some(value));
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Facts<'s> {
 }
 
 /// Bytes of attributes from which on they are handed over: with the longest value after them, they still fit into one note.
-const MANY_BYTES: usize = 2048;
+pub(super) const MANY_BYTES: usize = 2048;
 
 impl<'s> Facts<'s> {
     #[inline]

@@ -8,6 +8,7 @@ mod facts;
 mod handle;
 mod items;
 mod open;
+mod opening;
 mod site;
 mod subject;
 
@@ -16,6 +17,7 @@ pub use facts::Facts;
 pub use handle::{Handle, handle};
 pub(crate) use items::Items;
 pub use open::{OpenSpan, attribute};
+pub use opening::Opening;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -27,7 +29,7 @@ use serde::Serialize;
 use crate::callsite::{Callsite, Capture as Level, Kind};
 use crate::capture::{self, Value};
 use crate::chunk::{JointNote, MAX_BODY_BYTES, MAX_KEY_BYTES, NoteKind};
-use crate::clock::now_unix_ns;
+use crate::clock::{counted_unix_ns, now_unix_ns};
 use crate::contain::{self, contained};
 use crate::context::{self, Current};
 use crate::execution;
@@ -51,12 +53,23 @@ pub struct Span {
 /// Starts a span for a call of the function at `site`.
 #[inline]
 pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
-    if recorder::any() {
-        start_recording(site, values)
-    } else {
-        recorder::nothing_installed();
-        Span { recorder: None, site, trace: Current::NONE.trace, id: Current::NONE.span }
-    }
+    if recorder::any() { opening::open_silently(site, values) } else { not_recording(site) }
+}
+
+/// As [`start`]; `say` is run only if there is a recorder, and says the values of the callsite's attributes.
+#[inline]
+pub(crate) fn start_saying(
+    site: &'static Callsite,
+    values: &[&dyn Value],
+    say: impl FnOnce(Opening<'_>) -> SpanId,
+) -> Span {
+    if recorder::any() { opening::open(site, values, say) } else { not_recording(site) }
+}
+
+#[inline]
+fn not_recording(site: &'static Callsite) -> Span {
+    recorder::nothing_installed();
+    Span { recorder: None, site, trace: Current::NONE.trace, id: Current::NONE.span }
 }
 
 #[inline(never)]
@@ -228,6 +241,27 @@ impl Span {
         self.end(recorder, end, ending.unwrap_or_else(|| self.observing_panicked()), false);
     }
 
+    /// As [`finish`](Self::finish), where a value without bytes takes no time to look at: then the time is read where the end is written.
+    #[inline]
+    pub(crate) fn finish_returned<'r, R>(&mut self, returned: &'r R, observe: impl FnOnce(&'r R) -> Observed<'r>) {
+        if size_of::<R>() > 0 {
+            return self.finish(|| observe(returned));
+        }
+        let Some(recorder) = self.recorder() else { return };
+        let ending = contained(|| {
+            let observed = observe(returned);
+            (!observed.says_nothing()).then(|| self.note_observed(recorder, &observed))
+        });
+        match ending {
+            Some(None) => {
+                end_well(recorder, self.id);
+                self.forget();
+            }
+            Some(Some(ending)) => self.end(recorder, stamp(), ending, false),
+            None => self.end(recorder, stamp(), self.observing_panicked(), false),
+        }
+    }
+
     /// Ends the span of a stream that is exhausted.
     pub(crate) fn finish_stream(&mut self, failed: bool) {
         if let Some(recorder) = self.recorder() {
@@ -352,9 +386,32 @@ impl Span {
         }
         recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
         recorder.ended(self.id);
+        self.forget();
+    }
+
+    /// The span has ended.
+    #[inline]
+    fn forget(&mut self) {
         self.id = Current::NONE.span;
         self.recorder = None;
     }
+}
+
+/// Writes the end of a span that went well and has nothing to say.
+#[inline(never)]
+fn end_well(recorder: &'static Recorder, span: SpanId) {
+    if recorder.chunks().end_at_hand(span, counted_unix_ns) {
+        recorder.ended(span);
+    } else {
+        end_well_elsewhere(recorder, span);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn end_well_elsewhere(recorder: &'static Recorder, span: SpanId) {
+    recorder.chunks().end(span, now_unix_ns(), Ending::Ok, false);
+    recorder.ended(span);
 }
 
 /// Stands for the site of a span whose own context is the thread's, while the span keeps the former one.
@@ -445,6 +502,8 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         span_type: &'a str,
         function: &'a str,
         values: &'a [&'a str],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        attributes: &'a [&'a str],
         #[serde(skip_serializing_if = "Option::is_none")]
         declared: Option<Declared<'a>>,
         file: &'a str,
@@ -462,6 +521,7 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         span_type: site.span_type,
         function: site.function,
         values: site.values,
+        attributes: site.attributes,
         declared: site.declared.map(|span| Declared {
             id: span.id,
             attributes: span.attributes.iter().map(|attribute| (attribute.key, attribute.ty)).collect(),
@@ -474,6 +534,9 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
     let written = recorder.chunks().site(number, &facts);
     if written {
         site.set_announced_to(recorder.number());
+        if opening::is_plain(site, recorder.policy()) {
+            site.set_plain_for(recorder.number());
+        }
     }
     written
 }
@@ -504,7 +567,7 @@ pub fn call<R>(span: Span, body: impl FnOnce() -> R, observe: impl for<'r> FnOnc
     let _entered = context::enter(context);
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(returned) => {
-            span.finish(|| observe(&returned));
+            span.finish_returned(&returned, observe);
             returned
         }
         Err(payload) => span.rethrow(payload),

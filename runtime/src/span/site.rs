@@ -3,13 +3,21 @@
 use crate::callsite::Callsite;
 use crate::capture::{Arg, Redacted, Shown, Value, arg, debug, redacted};
 
-use super::{Span, start};
+use crate::id::SpanId;
+
+use super::{Opening, Span, start, start_saying};
 
 impl Callsite {
     /// Starts a span for a call of this function.
     #[inline]
     pub fn start(&'static self, values: &[&dyn Value]) -> Span {
         start(self, values)
+    }
+
+    /// As [`start`](Self::start); `say` says the values of [its attributes](Self::attributes), if there is a recorder.
+    #[inline]
+    pub fn say(&'static self, values: &[&dyn Value], say: impl FnOnce(Opening<'_>) -> SpanId) -> Span {
+        start_saying(self, values, say)
     }
 
     /// `value`, captured as well as its type allows: see [`arg`].

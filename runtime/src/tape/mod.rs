@@ -45,6 +45,7 @@ pub(crate) mod fuzzing;
 mod payload;
 mod read;
 mod render;
+mod said;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -53,6 +54,8 @@ pub(crate) use payload::{attribute, attributes, inputs, output, text};
 #[cfg(test)]
 pub(crate) use render::render;
 pub(crate) use render::short_type_name;
+pub use said::Scalar;
+pub(crate) use said::{SHORT_TEXT, said, text_in_words};
 pub(crate) use write::{BEYOND_SEVEN_BYTES, NUMBER, Tape, number, seven_bytes, short, two_bytes};
 
 /// The longest text or limit a tape can hold, in bytes: 256 MiB.

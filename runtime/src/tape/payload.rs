@@ -150,14 +150,10 @@ fn attribute_at(cursor: &mut Cursor<'_>) -> Option<AttributeValue> {
     let start = *cursor;
     let value = match cursor.peek()? {
         Token::Bool(value) => AttributeValue::Bool(value),
-        Token::Unsigned(value) => match i64::try_from(value) {
-            Ok(value) => AttributeValue::Int(value),
-            Err(_) => AttributeValue::Text(value.to_string()),
-        },
+        Token::Unsigned(value) => unsigned(value),
         Token::Negative(value) => AttributeValue::Int(value),
         Token::Double(value) => AttributeValue::Float(value),
-        // By its digits: 0.1 stays 0.1.
-        Token::Single(value) => AttributeValue::Float(value.to_string().parse().unwrap_or(f64::from(value))),
+        Token::Single(value) => single(value),
         Token::Number(text) => AttributeValue::Text(text.to_owned()),
         Token::String { .. } | Token::Opaque(_) | Token::Panicked | Token::Failed(_) | Token::Cut => {
             AttributeValue::Text(text_at(start, limit))
@@ -171,6 +167,15 @@ fn attribute_at(cursor: &mut Cursor<'_>) -> Option<AttributeValue> {
     };
     cursor.skip();
     Some(value)
+}
+
+pub(super) fn unsigned(value: u64) -> AttributeValue {
+    i64::try_from(value).map_or_else(|_| AttributeValue::Text(value.to_string()), AttributeValue::Int)
+}
+
+/// By its digits: 0.1 stays 0.1.
+pub(super) fn single(value: f32) -> AttributeValue {
+    AttributeValue::Float(value.to_string().parse().unwrap_or(f64::from(value)))
 }
 
 /// The text of a string or marker, the JSON text of anything else; empty if there is nothing.
