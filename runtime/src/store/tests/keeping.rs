@@ -122,7 +122,7 @@ fn a_trace_is_summed_up_as_its_spans_come_in() {
         session: Some("s".to_owned()),
         user: Some("u".to_owned()),
         experiment: Some("e".to_owned()),
-        opens_run: None,
+        ..WorkflowFacts::default()
     };
     let root = SpanRecord { workflow: Some(Box::new(facts)), ending: Ending::Panic, ..span(1, 0) };
     store.append(&finished([root]), ME, Some(A)).expect("append");
