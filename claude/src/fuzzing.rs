@@ -10,8 +10,11 @@ use crate::spans::{Subject, tell};
 use crate::transcript::{Scope, Turns};
 use crate::turn::Turn;
 
-/// All of them, under their names.
-pub const TARGETS: [(&str, fn(&[u8])); 2] = [("transcript", transcript), ("assistant", assistant_settings)];
+/// A reader under its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 2] = [("transcript", transcript), ("assistant", assistant_settings)];
 
 /// Any bytes are a transcript: what is no entry is left out, what is left makes whole trees, and no span ends before it starts or after its
 /// root.
@@ -67,7 +70,7 @@ mod tests {
             assert!(!seeds.is_empty(), "`{name}` has no seed");
             for seed in seeds {
                 read(&seed);
-                for at in (0..seed.len()).step_by(seed.len() / 40 + 1) {
+                for at in (0..seed.len()).step_by(seed.len() / 16 + 1) {
                     read(&seed[..at]);
                     for byte in [0, 0xff, b'"', b'{', b'7'] {
                         let mut changed = seed.clone();

@@ -132,22 +132,24 @@ impl Settings {
 
     /// The value that is in force; one that is blank is as good as none.
     pub fn find(&self, name: &str) -> Option<Found> {
-        self.layers()
-            .find_map(|(origin, get)| Some(Found { value: get(name).filter(|value| !value.is_empty())?, origin }))
+        self.layers().find_map(|layer| {
+            let value = layer.get(name).filter(|value| !value.is_empty())?;
+            Some(Found { value, origin: layer.origin() })
+        })
     }
 
     /// Whether turns become traces, and what says so. A switch that is there and blank is off.
     pub fn enabled(&self) -> (bool, Option<Found>) {
-        let found = self.layers().find_map(|(origin, get)| Some(Found { value: get(ENABLED)?, origin }));
+        let found = self.layers().find_map(|layer| Some(Found { value: layer.get(ENABLED)?, origin: layer.origin() }));
         (found.as_ref().is_some_and(|found| is_truthy(&found.value)), found)
     }
 
     /// The experiment; within one place the number beats the name.
     pub fn experiment(&self) -> Option<(Experiment, Origin)> {
-        self.layers().find_map(|(origin, get)| {
-            let said = |name| get(name).filter(|value| !value.is_empty());
+        self.layers().find_map(|layer| {
+            let said = |name| layer.get(name).filter(|value| !value.is_empty());
             let id = said(EXPERIMENT_ID).map(Experiment::Id);
-            Some((id.or_else(|| said(EXPERIMENT_NAME).map(Experiment::Name))?, origin))
+            Some((id.or_else(|| said(EXPERIMENT_NAME).map(Experiment::Name))?, layer.origin()))
         })
     }
 
@@ -164,15 +166,31 @@ impl Settings {
         Config::load(overrides, &env, state)
     }
 
-    fn layers(&self) -> impl Iterator<Item = (Origin, Box<dyn Fn(&str) -> Option<String> + '_>)> {
-        let environment: (Origin, Box<dyn Fn(&str) -> Option<String> + '_>) =
-            (Origin::Environment, Box::new(|name| variable(name).map(|value| value.trim().to_owned())));
-        let files = self.files.iter().map(|(path, env)| {
-            let get: Box<dyn Fn(&str) -> Option<String> + '_> =
-                Box::new(|name| env.get(name).map(|value| value.trim().to_owned()));
-            (Origin::File(path.clone()), get)
-        });
-        std::iter::once(environment).chain(files)
+    fn layers(&self) -> impl Iterator<Item = Layer<'_>> {
+        std::iter::once(Layer::Environment).chain(self.files.iter().map(|(path, env)| Layer::File(path, env)))
+    }
+}
+
+/// One place in which a setting is looked up.
+#[derive(Clone, Copy)]
+enum Layer<'a> {
+    Environment,
+    File(&'a Path, &'a HashMap<String, String>),
+}
+
+impl Layer<'_> {
+    fn get(self, name: &str) -> Option<String> {
+        match self {
+            Self::Environment => variable(name).map(|value| value.trim().to_owned()),
+            Self::File(_, env) => env.get(name).map(|value| value.trim().to_owned()),
+        }
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Self::Environment => Origin::Environment,
+            Self::File(path, _) => Origin::File(path.to_owned()),
+        }
     }
 }
 

@@ -176,7 +176,7 @@ fn required(name: &str) -> Value {
     for call in calls.iter_mut() {
         call["first_ns"] = ns(&call["first_ts"]);
         let call = call.as_object_mut().unwrap();
-        ["cost", "first_ts", "last_ts"].map(|key| call.remove(key));
+        ["cost", "first_ts", "last_ts"].iter().for_each(|key| drop(call.remove(*key)));
     }
     let calls = sorted(std::mem::take(calls));
     said["llm"] = calls.into();
@@ -185,7 +185,7 @@ fn required(name: &str) -> Value {
         tool["start_ns"] = ns(&tool["start"]);
         tool["end_ns"] = ns(&tool["end"]);
         let tool = tool.as_object_mut().unwrap();
-        ["start", "end"].map(|key| tool.remove(key));
+        ["start", "end"].iter().for_each(|key| drop(tool.remove(*key)));
     }
     let tools = sorted(std::mem::take(tools));
     said["tools"] = tools.into();
