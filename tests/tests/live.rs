@@ -99,7 +99,8 @@ fn without_ids_and_times(trace: &Value) -> Value {
         for key in ["id", "parent", "start_ns", "end_ns"] {
             span.remove(key).expect("it is there");
         }
-        span["attributes"].as_object_mut().expect("attributes").remove("mlflow.traceRequestId");
+        let attributes = span["attributes"].as_object_mut().expect("attributes");
+        ["mlflow.traceRequestId", "run_id"].map(|key| attributes.remove(key));
     }
     fields["spans"].as_array_mut().expect("spans").sort_by_key(ToString::to_string);
     trace

@@ -77,7 +77,8 @@ fn scores_expectations_and_checks_stand_on_the_trace_with_who_made_them() {
     assert_eq!((&check["feedback"]["value"], &check["source"]["source_type"]), (&json!(true), &json!("CODE")));
     assert_eq!(check["span_id"], said[3].as_str());
     let expected = of("facts");
-    assert_eq!(expected["expectation"]["serialized_value"]["value"], r#"{"days":30,"free":true}"#);
+    let facts = expected["expectation"]["serialized_value"]["value"].as_str().expect("JSON");
+    assert_eq!(serde_json::from_str::<Value>(facts).expect("JSON"), json!({"days": 30, "free": true}));
     assert_eq!(read.len(), 3);
 }
 
