@@ -90,6 +90,7 @@ use fresh::Fresh;
 use held::{FileId, Held};
 
 pub use folder::locate;
+#[cfg(feature = "mlflow")]
 pub(crate) use queue::Next;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
