@@ -57,6 +57,7 @@ pub(crate) enum ValueView<'a> {
 
 impl SpanView<'_> {
     /// As [`SpanRecord::is_error`].
+    #[cfg(feature = "mlflow")]
     pub(crate) fn is_error(&self) -> bool {
         self.ending != Ending::Ok && !self.incomplete
     }

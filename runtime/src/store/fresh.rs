@@ -34,6 +34,7 @@ struct Kept {
 
 impl Fresh {
     /// From now on blocks are kept.
+    #[cfg(feature = "mlflow")]
     pub(super) fn want(&mut self) {
         self.is_wanted = true;
     }

@@ -92,6 +92,7 @@ use held::{FileId, Held};
 
 pub use assessments::QueuedAssessment;
 pub use folder::locate;
+#[cfg(feature = "mlflow")]
 pub(crate) use queue::Next;
 pub use queue::{Adopt, Backlog, Counts, Lease, Queued, TraceContext};
 pub use read::{Statistics, TraceFilter, TraceState, TraceSummary};
