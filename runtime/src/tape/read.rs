@@ -47,6 +47,16 @@ impl<'b> Cursor<'b> {
         self.rest.len()
     }
 
+    /// The bytes that are left.
+    pub(super) fn left(&self) -> &'b [u8] {
+        self.rest
+    }
+
+    /// Passes over so many bytes.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
     /// The next token; `None` at the end, and from the first byte on that is none.
     pub(super) fn next(&mut self) -> Option<Token<'b>> {
         let token = self.read();

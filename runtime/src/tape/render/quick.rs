@@ -1,110 +1,160 @@
-//! Values of common tokens that fit their limit, which is what nearly all are: written without asking before each piece whether there is room.
+//! Values of common tokens that fit their limit, which is what nearly all are: written as bytes, without asking before each piece whether
+//! there is room, and looked at as text once, when all of it is there.
 //!
 //! Gives up at whatever asks for care, and leaves that to the renderer beside, whose text is the same where both write one.
 
-use super::super::read::{Cursor, Token};
-use super::{escape, finite_digits};
+use super::super::read::Cursor;
+use super::super::tag;
+use super::{escape, finite_digits, has_escapes};
 
 /// Deeper nesting is left to the other renderer.
-const DEEPEST: usize = 32;
+const DEEPEST: u32 = 32;
 
 /// Appends the value at `cursor`, and leaves the cursor behind it; false, with nothing changed, if it is not for us or would outgrow `end`.
 pub(super) fn value(out: &mut String, cursor: &mut Cursor<'_>, end: usize) -> bool {
-    let (start, mut ahead) = (out.len(), *cursor);
-    let is_written = ahead.next().and_then(|token| write(out, &mut ahead, token, end, 0)).is_some();
-    if is_written && out.len() <= end {
-        *cursor = ahead;
-        return true;
-    }
-    out.truncate(start);
-    false
+    let tape = cursor.left();
+    let room = end.saturating_sub(out.len());
+    let mut writer = Writer { text: Vec::with_capacity(room.min(tape.len() + tape.len() / 2 + 16)), rest: tape, room };
+    let written = writer.value().and_then(|()| std::str::from_utf8(&writer.text).ok());
+    let Some(text) = written.filter(|text| text.len() <= room) else { return false };
+    out.push_str(text);
+    cursor.pass(tape.len() - writer.rest.len());
+    true
 }
 
-fn write<'b>(out: &mut String, cursor: &mut Cursor<'b>, token: Token<'b>, end: usize, depth: usize) -> Option<()> {
-    match token {
-        Token::String { text, cut: false } => quoted(out, text),
-        Token::Unsigned(value) => unsigned(out, value),
-        Token::Negative(value) => {
-            out.push('-');
-            unsigned(out, value.unsigned_abs());
-        }
-        Token::Double(value) if value.is_finite() => finite_digits(&value, |digits| out.push_str(digits)),
-        Token::Bool(true) => out.push_str("true"),
-        Token::Bool(false) => out.push_str("false"),
-        Token::Null => out.push_str("null"),
-        Token::List if depth < DEEPEST => list(out, cursor, end, depth)?,
-        Token::Map if depth < DEEPEST => map(out, cursor, end, depth)?,
-        _ => return None,
-    }
-    Some(())
+struct Writer<'b> {
+    text: Vec<u8>,
+    rest: &'b [u8],
+    room: usize,
 }
 
-fn list(out: &mut String, cursor: &mut Cursor<'_>, end: usize, depth: usize) -> Option<()> {
-    out.push('[');
-    let mut is_first = true;
-    loop {
-        match cursor.next()? {
-            Token::End => break,
-            token => {
-                if !std::mem::take(&mut is_first) {
-                    out.push(',');
+impl<'b> Writer<'b> {
+    fn value(&mut self) -> Option<()> {
+        // What is open, from the outermost to the innermost, a bit each: whether it is a map.
+        let (mut open, mut maps, mut is_first) = (0u32, 0u32, true);
+        loop {
+            let mut next = self.byte()?;
+            if open > 0 {
+                let in_map = maps & 1 == 1;
+                if next == tag::END {
+                    self.text.push(if in_map { b'}' } else { b']' });
+                    (open, maps, is_first) = (open - 1, maps >> 1, false);
+                    if open == 0 {
+                        return Some(());
+                    }
+                    continue;
                 }
-                write(out, cursor, token, end, depth + 1)?;
+                // No more than one piece too much is ever written.
+                if self.text.len() > self.room {
+                    return None;
+                }
+                if !std::mem::replace(&mut is_first, false) {
+                    self.text.push(b',');
+                }
+                if in_map {
+                    if next != tag::KEY {
+                        return None;
+                    }
+                    self.quoted(b":")?;
+                    next = self.byte()?;
+                }
+            }
+            match next {
+                tag::STRING => self.quoted(b"")?,
+                tag::SMALL.. => self.small(next - tag::SMALL),
+                tag::UNSIGNED => {
+                    let value = self.number()?;
+                    self.unsigned(value);
+                }
+                tag::NEGATIVE => {
+                    let value = i64::try_from(self.number()?).ok()?;
+                    self.text.push(b'-');
+                    self.unsigned(value as u64 + 1);
+                }
+                tag::DOUBLE => self.double()?,
+                tag::TRUE => self.text.extend_from_slice(b"true"),
+                tag::FALSE => self.text.extend_from_slice(b"false"),
+                tag::NULL => self.text.extend_from_slice(b"null"),
+                tag::LIST | tag::MAP if open < DEEPEST => {
+                    let is_map = next == tag::MAP;
+                    self.text.push(if is_map { b'{' } else { b'[' });
+                    (open, maps, is_first) = (open + 1, maps << 1 | u32::from(is_map), true);
+                }
+                _ => return None,
+            }
+            if open == 0 {
+                return Some(());
             }
         }
-        // No more than one piece too much is ever written.
-        if out.len() > end {
-            return None;
-        }
     }
-    out.push(']');
-    Some(())
-}
 
-fn map(out: &mut String, cursor: &mut Cursor<'_>, end: usize, depth: usize) -> Option<()> {
-    out.push('{');
-    let mut is_first = true;
-    loop {
-        match cursor.next()? {
-            Token::End => break,
-            Token::Key(key) => {
-                if !std::mem::take(&mut is_first) {
-                    out.push(',');
-                }
-                quoted(out, key);
-                out.push(':');
-                let token = cursor.next()?;
-                write(out, cursor, token, end, depth + 1)?;
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut n = 0u64;
+        for place in 0..10 {
+            let byte = self.byte()?;
+            n |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                return Some(n);
             }
-            _ => return None,
         }
-        if out.len() > end {
-            return None;
-        }
+        None
     }
-    out.push('}');
-    Some(())
-}
 
-fn quoted(out: &mut String, text: &str) {
-    out.reserve(text.len() + 2);
-    out.push('"');
-    escape(out, text, usize::MAX);
-    out.push('"');
-}
-
-fn unsigned(out: &mut String, mut value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
+    /// A text in quotes, and what stands behind it.
+    fn quoted(&mut self, behind: &[u8]) -> Option<()> {
+        let len = usize::try_from(self.number()?).ok()?;
+        let (text, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        self.text.reserve(len + 3);
+        self.text.push(b'"');
+        if has_escapes(text) {
+            let mut escaped = String::new();
+            escape(&mut escaped, std::str::from_utf8(text).ok()?, usize::MAX);
+            self.text.extend_from_slice(escaped.as_bytes());
+        } else {
+            self.text.extend_from_slice(text);
         }
+        self.text.push(b'"');
+        self.text.extend_from_slice(behind);
+        Some(())
     }
-    out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
+
+    fn small(&mut self, value: u8) {
+        if value >= 100 {
+            self.text.push(b'1');
+        }
+        if value >= 10 {
+            self.text.push(b'0' + value / 10 % 10);
+        }
+        self.text.push(b'0' + value % 10);
+    }
+
+    fn unsigned(&mut self, mut value: u64) {
+        let mut digits = [b'0'; 20];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        self.text.extend_from_slice(&digits[first..]);
+    }
+
+    fn double(&mut self) -> Option<()> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        let value = f64::from_le_bytes(*bytes);
+        value.is_finite().then(|| finite_digits(&value, |digits| self.text.extend_from_slice(digits.as_bytes())))
+    }
 }
 
 #[cfg(test)]
