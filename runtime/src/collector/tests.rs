@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::callsite::{Callsite, Kind};
-use crate::capture::{Policy, Value};
+use crate::capture::{Policy, Value, simple};
 use crate::chunk::{Chunks, Entry, NoteKind};
 use crate::context::{Context, Current};
 use crate::contract::{DeclaredAttribute, DeclaredSpan};
@@ -399,6 +399,31 @@ fn a_panic_that_panics_again_when_it_is_dropped_stays_ours() {
     assert_eq!(returned, 5);
     collector.cycle().expect("it takes everything");
     assert_eq!(kept.finished()[0].ending, Ending::Ok);
+}
+
+#[test]
+fn what_is_said_at_the_start_reads_the_same_whichever_way_the_span_started() {
+    static SAYS: Callsite = Callsite::new("says", Kind::Tool, &[]).attributes(&["room", "less", "ratio", "key"]);
+    let recorder = recorder(4, 2);
+    let kept = Kept::default();
+    let mut collector = Collector::new(recorder, Box::new(kept.clone()), None);
+    let say = |key: &str| {
+        let said = [simple(&"living room").said(), simple(&-3i32).said(), simple(&0.1f32).said(), simple(&key).said()];
+        SAYS.say(&[], |f| f.say(&said))
+    };
+    let each = |key: &str| (0..3).for_each(|_| call(say(key), || (), |_| Observed::ok()));
+    scope(recorder).run(|| traced(&CHILD, || ["plain", "sk-abcdef123", "longer than two words"].map(each)));
+    collector.cycle().expect("it takes everything");
+    let finished = kept.finished();
+    let said: Vec<_> = finished.iter().filter(|span| span.name == "says").collect();
+    let text = |text: &str| Some(AttributeValue::Text(text.to_owned()));
+    let keys = ["plain", "[redacted]", "longer than two words"].map(|key| [text(key), text(key), text(key)]).concat();
+    assert_eq!(said.iter().map(|span| span.attribute("key").cloned()).collect::<Vec<_>>(), keys);
+    for span in said {
+        let three = ["room", "less", "ratio"].map(|key| span.attribute(key).cloned());
+        assert_eq!(three, [text("living room"), Some(AttributeValue::Int(-3)), Some(AttributeValue::Float(0.1))]);
+        assert_eq!(span.attributes.len(), 4);
+    }
 }
 
 /// Starts a collector's thread; what it says is kept.
