@@ -457,7 +457,7 @@ fn attributes_are_the_same_whichever_way_their_span_starts() {
     };
     let spans = recording.spans();
     let looks: Vec<_> = spans.iter().filter(|span| span.attribute("room").is_some()).collect();
-    let (hidden, shown): (Vec<_>, Vec<_>) = looks.iter().partition(|span| text(span, "name") != "Lisbon");
+    let (hidden, shown): (Vec<_>, Vec<_>) = looks.into_iter().partition(|span| text(span, "name") != "Lisbon");
     assert_eq!((hidden.len(), shown.len()), (3, 7));
     shown.iter().for_each(|span| assert_eq!(sorted(span), sorted(shown[0])));
     hidden.iter().for_each(|span| assert_eq!(text(span, "name"), "Bearer [redacted]"));
