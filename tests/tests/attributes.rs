@@ -471,7 +471,7 @@ fn attributes_are_the_same_whichever_way_their_span_starts() {
     assert_eq!(look.attribute("ratio"), Some(&AttributeValue::Float(0.5)));
     assert_eq!(look.attribute("single"), Some(&AttributeValue::Float(0.1)));
     let closely = spans.iter().find(|span| span.name == "look_closely").expect("it ran");
-    assert_eq!((text(closely, "home"), text(closely, "long")), ("<Home>", "sixteen bytes ok"));
+    assert_eq!((text(closely, "home"), text(closely, "long")), ("<&Home>", "sixteen bytes ok"));
     assert_eq!(text(closely, "from_host"), "db://u:[redacted]@h");
     assert!(!format!("{:?}", closely.attribute("access_token")).contains(ROOM));
 }
