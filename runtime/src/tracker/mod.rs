@@ -15,6 +15,7 @@
 
 mod event;
 mod feedback;
+mod graph;
 mod guard;
 mod judge;
 mod metrics;
@@ -25,6 +26,7 @@ mod slots;
 mod sync;
 mod token;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -38,8 +40,9 @@ use crate::execution::{self, AgentConfig, Execution};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
 
-pub use event::{Event, EventSink, JsonLines, Subject, TrackData};
+pub use event::{Event, EventData, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
+pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
 pub use guard::OnceGuard;
 pub use judge::JudgeResult;
 pub use metrics::{Extracted, Metrics};
@@ -463,9 +466,13 @@ impl RunTracker {
         contained(|| guard.claim(self.run_id(), &self.inner.config.key, what)).unwrap_or(true)
     }
 
-    #[cold]
     fn warn(&self, once: Once) {
-        let data = serde_json::to_string(&self.track_data()).unwrap_or_default();
+        self.warn_with(once, &self.track_data());
+    }
+
+    #[cold]
+    fn warn_with(&self, once: Once, data: &impl Serialize) {
+        let data = serde_json::to_string(data).unwrap_or_default();
         self.warn_of(&format!(
             "Skipping {}: {} already recorded on this tracker. Call create_tracker on the AI Config for a new run. {data}",
             once.method, once.what
@@ -490,9 +497,9 @@ impl RunTracker {
         }
     }
 
-    fn emit_with(&self, name: std::borrow::Cow<'_, str>, data: TrackData<'_>, value: f64) {
+    fn emit_with<'t>(&'t self, name: Cow<'t, str>, data: impl Into<EventData<'t>>, value: f64) {
         if let Some(sink) = self.sink() {
-            let event = Event { name, context: &self.inner.subject, data, value };
+            let event = Event { name, context: &self.inner.subject, data: data.into(), value };
             let _ = contained(|| sink.event(&event));
         }
     }
