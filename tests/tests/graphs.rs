@@ -13,11 +13,11 @@ struct Seen(Mutex<Vec<Value>>, Mutex<Vec<String>>);
 
 impl EventSink for Seen {
     fn event(&self, event: &Event<'_>) {
-        self.0.lock().unwrap().push(serde_json::to_value(event).expect("an event is JSON"));
+        self.0.lock().expect("no panic").push(serde_json::to_value(event).expect("an event is JSON"));
     }
 
     fn warning(&self, line: &str) {
-        self.1.lock().unwrap().push(line.to_owned());
+        self.1.lock().expect("no panic").push(line.to_owned());
     }
 }
 
@@ -104,7 +104,7 @@ fn a_run_of_a_graph_is_told_by_its_events_under_one_run_id() {
     );
     assert!(tracker.node("nobody").is_none());
 
-    let events = seen.0.lock().unwrap().clone();
+    let events = seen.0.lock().expect("no panic").clone();
     let identity = json!({"runId": tracker.run_id(), "variationKey": "", "graphKey": "trip", "version": 4});
     let with = |more: Value| {
         let mut data = identity.clone();
@@ -134,7 +134,7 @@ fn a_run_of_a_graph_is_told_by_its_events_under_one_run_id() {
     );
     let summary = json!({"success": true, "durationMs": 5, "totalTokens": 12, "path": ["root", "a", "b"]});
     assert_eq!(serde_json::to_value(tracker.summary()).expect("JSON"), summary);
-    let warnings = seen.1.lock().unwrap().clone();
+    let warnings = seen.1.lock().expect("no panic").clone();
     let methods = ["track_total_tokens", "track_invocation_failure", "track_duration", "track_success"];
     assert_eq!(warnings.len(), 4, "{warnings:?}");
     assert!(
