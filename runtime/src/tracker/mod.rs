@@ -26,6 +26,7 @@ mod slots;
 mod sync;
 mod token;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -36,7 +37,7 @@ use serde::Serialize;
 use crate::conformance::RUN_ID;
 use crate::contain::contained;
 use crate::context::{self, Context};
-use crate::execution::{self, AgentConfig, Execution};
+use crate::execution::{self, AgentConfig, Execution, Measure};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
 
@@ -82,7 +83,7 @@ pub fn tracker() -> Option<RunTracker> {
     }
     let mut is_first = false;
     let found = execution::look(trace, |execution| match &execution.tracker {
-        Some(tracker) => tracker.clone().downcast::<Inner>().ok(),
+        Some(tracker) => tracker.clone().into_any().downcast::<Inner>().ok(),
         None => {
             is_first = !execution.is_root;
             let inner = Arc::new(Inner::of(execution));
@@ -92,7 +93,7 @@ pub fn tracker() -> Option<RunTracker> {
     });
     let tracker = RunTracker { inner: found.flatten()? };
     if is_first {
-        tracker.note(|said| said.text(RUN_ID, tracker.run_id()));
+        tracker.inner.note(|said| said.text(RUN_ID, tracker.run_id()));
     }
     Some(tracker)
 }
@@ -265,6 +266,45 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Says something on the span of the execution, while that is open.
+    fn note(&self, say: impl FnOnce(&mut Attributes)) {
+        let Some(execution) = &self.execution else { return };
+        if execution.is_open() && execution.recorder.is_ours() {
+            let mut said = Attributes::new();
+            say(&mut said);
+            said.write(execution.recorder, execution.span);
+        }
+    }
+}
+
+impl Measure for Inner {
+    /// What has been measured stands on the span, in one note: a measurement itself costs its slot alone.
+    fn ending(&self) {
+        self.note(|said| {
+            let single = [("run.duration_ms", Slot::Duration), ("run.time_to_first_token_ms", Slot::TimeToFirstToken)];
+            for (key, slot) in single {
+                if let Some(millis) = self.slots.get(slot) {
+                    said.number(key, millis);
+                }
+            }
+            if let Some(success) = self.slots.get(Slot::Outcome) {
+                said.flag("run.success", success == 1);
+            }
+            let keys = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
+            for (key, count) in keys.into_iter().zip(self.slots.tokens().unwrap_or_default()) {
+                if count > 0 {
+                    said.number(key, count);
+                }
+            }
+        });
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
 impl AgentConfig {
     /// A tracker of its own for one execution, with a run id that nobody else has. Feedback goes to the trace that is current.
     ///
@@ -372,7 +412,6 @@ impl RunTracker {
     pub fn track_duration(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(DURATION, self.inner.slots.record(Slot::Duration, millis), || {
-            self.note(|said| said.number("run.duration_ms", millis));
             self.emit(name::DURATION, millis as f64);
         })
     }
@@ -381,7 +420,6 @@ impl RunTracker {
     pub fn track_time_to_first_token(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(FIRST_TOKEN, self.inner.slots.record(Slot::TimeToFirstToken, millis), || {
-            self.note(|said| said.number("run.time_to_first_token_ms", millis));
             self.emit(name::FIRST_TOKEN, millis as f64);
         })
     }
@@ -391,10 +429,9 @@ impl RunTracker {
         let Tokens { total, input, output } = tokens.into();
         let counts = [total, input, output];
         self.once(TOKENS, self.inner.slots.record_tokens(counts), || {
-            let keys = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
-            let told = || counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
-            self.note(|said| told().for_each(|(place, count)| said.number(keys[place], count)));
-            told().for_each(|(place, count)| self.emit(name::TOKENS[place], count as f64));
+            for (name, count) in name::TOKENS.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+                self.emit(name, count as f64);
+            }
         })
     }
 
@@ -410,7 +447,6 @@ impl RunTracker {
 
     fn outcome(&self, once: Once, success: bool) -> TrackOutcome {
         self.once(once, self.inner.slots.record(Slot::Outcome, success.into()), || {
-            self.note(|said| said.flag("run.success", success));
             self.emit(if success { name::SUCCESS } else { name::ERROR }, 1.0);
         })
     }
@@ -501,16 +537,6 @@ impl RunTracker {
         if let Some(sink) = self.sink() {
             let event = Event { name, context: &self.inner.subject, data: data.into(), value };
             let _ = contained(|| sink.event(&event));
-        }
-    }
-
-    /// Says a measurement on the span of the execution, while that is open.
-    fn note(&self, say: impl FnOnce(&mut Attributes)) {
-        let Some(execution) = &self.inner.execution else { return };
-        if execution.is_open() && execution.recorder.is_ours() {
-            let mut said = Attributes::new();
-            say(&mut said);
-            said.write(execution.recorder, execution.span);
         }
     }
 }
