@@ -20,7 +20,7 @@ use crate::recorder::Recorder;
 const PLACES: usize = 2048;
 /// Places in which an execution may stand.
 const REACH: usize = 16;
-/// How often [`look`] asks for what another thread holds: it holds it for the time of a copy.
+/// How often is asked for what another thread holds: it holds it for the time of a copy.
 const TRIES: u32 = 1000;
 
 /// Which agent runs, in which version, on which model: what a measurement is attributed to.
@@ -77,6 +77,15 @@ impl Default for AgentConfig {
     }
 }
 
+/// What measures an execution.
+pub(crate) trait Measure: Send + Sync {
+    /// The span of the execution is about to end: the last moment to say something on it.
+    fn ending(&self);
+
+    /// The same as what it is.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
 /// One execution, as the span that began it describes it.
 #[derive(Clone)]
 pub(crate) struct Execution {
@@ -89,7 +98,7 @@ pub(crate) struct Execution {
     /// What the attribute says it runs as.
     pub(crate) config: Option<Arc<AgentConfig>>,
     /// What measures it, once somebody has asked for that.
-    pub(crate) tracker: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) tracker: Option<Arc<dyn Measure>>,
     place: &'static Place,
 }
 
@@ -194,11 +203,15 @@ pub(crate) fn began(trace: TraceId, span: SpanId, is_root: bool, recorder: &'sta
     }
 }
 
-/// The span of a workflow ended.
+/// The span of a workflow is about to end.
 #[inline(never)]
 pub(crate) fn ended(trace: TraceId, span: SpanId) {
     let is_its = |place: &&Place| place.open.load(Ordering::Relaxed) == span.to_u64();
     if let Some(place) = places(key_of(trace)).find(is_its) {
+        let tracker = (0..TRIES).find_map(|_| place.try_hold()).and_then(|held| held.as_ref()?.tracker.clone());
+        if let Some(tracker) = tracker {
+            tracker.ending();
+        }
         place.open.store(0, Ordering::Release);
     }
 }

@@ -14,6 +14,7 @@ mod fault_network;
 mod fault_overload;
 mod fixture;
 mod fork;
+mod graphs;
 mod invariants;
 mod live;
 mod look;

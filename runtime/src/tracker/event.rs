@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::GraphData;
 use crate::diagnostics;
 
 /// Whom an execution is for.
@@ -95,6 +96,29 @@ pub struct TrackData<'t> {
     pub judge_config_key: Option<&'t str>,
 }
 
+/// What an event says of what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum EventData<'t> {
+    /// An execution of an agent.
+    Run(TrackData<'t>),
+    /// A run of a graph of agents.
+    Graph(GraphData<'t>),
+}
+
+impl<'t> From<TrackData<'t>> for EventData<'t> {
+    fn from(data: TrackData<'t>) -> Self {
+        Self::Run(data)
+    }
+}
+
+impl<'t> From<GraphData<'t>> for EventData<'t> {
+    fn from(data: GraphData<'t>) -> Self {
+        Self::Graph(data)
+    }
+}
+
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event<'t> {
@@ -103,7 +127,7 @@ pub struct Event<'t> {
     /// Whom the execution is for.
     pub context: &'t Subject,
     /// What it was.
-    pub data: TrackData<'t>,
+    pub data: EventData<'t>,
     /// Milliseconds, a count, a score, or 1 for what happened.
     #[serde(serialize_with = "whole")]
     pub value: f64,

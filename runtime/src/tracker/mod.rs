@@ -15,6 +15,7 @@
 
 mod event;
 mod feedback;
+mod graph;
 mod guard;
 mod judge;
 mod metrics;
@@ -25,6 +26,8 @@ mod slots;
 mod sync;
 mod token;
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -34,12 +37,13 @@ use serde::Serialize;
 use crate::conformance::RUN_ID;
 use crate::contain::contained;
 use crate::context::{self, Context};
-use crate::execution::{self, AgentConfig, Execution};
+use crate::execution::{self, AgentConfig, Execution, Measure};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
 
-pub use event::{Event, EventSink, JsonLines, Subject, TrackData};
+pub use event::{Event, EventData, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
+pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
 pub use guard::OnceGuard;
 pub use judge::JudgeResult;
 pub use metrics::{Extracted, Metrics};
@@ -79,7 +83,7 @@ pub fn tracker() -> Option<RunTracker> {
     }
     let mut is_first = false;
     let found = execution::look(trace, |execution| match &execution.tracker {
-        Some(tracker) => tracker.clone().downcast::<Inner>().ok(),
+        Some(tracker) => tracker.clone().into_any().downcast::<Inner>().ok(),
         None => {
             is_first = !execution.is_root;
             let inner = Arc::new(Inner::of(execution));
@@ -89,7 +93,7 @@ pub fn tracker() -> Option<RunTracker> {
     });
     let tracker = RunTracker { inner: found.flatten()? };
     if is_first {
-        tracker.note(|said| said.text(RUN_ID, tracker.run_id()));
+        tracker.inner.note(|said| said.text(RUN_ID, tracker.run_id()));
     }
     Some(tracker)
 }
@@ -262,6 +266,45 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Says something on the span of the execution, while that is open.
+    fn note(&self, say: impl FnOnce(&mut Attributes)) {
+        let Some(execution) = &self.execution else { return };
+        if execution.is_open() && execution.recorder.is_ours() {
+            let mut said = Attributes::new();
+            say(&mut said);
+            said.write(execution.recorder, execution.span);
+        }
+    }
+}
+
+impl Measure for Inner {
+    /// What has been measured stands on the span, in one note: a measurement itself costs its slot alone.
+    fn ending(&self) {
+        self.note(|said| {
+            let single = [("run.duration_ms", Slot::Duration), ("run.time_to_first_token_ms", Slot::TimeToFirstToken)];
+            for (key, slot) in single {
+                if let Some(millis) = self.slots.get(slot) {
+                    said.number(key, millis);
+                }
+            }
+            if let Some(success) = self.slots.get(Slot::Outcome) {
+                said.flag("run.success", success == 1);
+            }
+            let keys = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
+            for (key, count) in keys.into_iter().zip(self.slots.tokens().unwrap_or_default()) {
+                if count > 0 {
+                    said.number(key, count);
+                }
+            }
+        });
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
 impl AgentConfig {
     /// A tracker of its own for one execution, with a run id that nobody else has. Feedback goes to the trace that is current.
     ///
@@ -369,7 +412,6 @@ impl RunTracker {
     pub fn track_duration(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(DURATION, self.inner.slots.record(Slot::Duration, millis), || {
-            self.note(|said| said.number("run.duration_ms", millis));
             self.emit(name::DURATION, millis as f64);
         })
     }
@@ -378,7 +420,6 @@ impl RunTracker {
     pub fn track_time_to_first_token(&self, duration: Duration) -> TrackOutcome {
         let millis = millis(duration);
         self.once(FIRST_TOKEN, self.inner.slots.record(Slot::TimeToFirstToken, millis), || {
-            self.note(|said| said.number("run.time_to_first_token_ms", millis));
             self.emit(name::FIRST_TOKEN, millis as f64);
         })
     }
@@ -388,10 +429,9 @@ impl RunTracker {
         let Tokens { total, input, output } = tokens.into();
         let counts = [total, input, output];
         self.once(TOKENS, self.inner.slots.record_tokens(counts), || {
-            let keys = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
-            let told = || counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
-            self.note(|said| told().for_each(|(place, count)| said.number(keys[place], count)));
-            told().for_each(|(place, count)| self.emit(name::TOKENS[place], count as f64));
+            for (name, count) in name::TOKENS.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+                self.emit(name, count as f64);
+            }
         })
     }
 
@@ -407,7 +447,6 @@ impl RunTracker {
 
     fn outcome(&self, once: Once, success: bool) -> TrackOutcome {
         self.once(once, self.inner.slots.record(Slot::Outcome, success.into()), || {
-            self.note(|said| said.flag("run.success", success));
             self.emit(if success { name::SUCCESS } else { name::ERROR }, 1.0);
         })
     }
@@ -463,9 +502,13 @@ impl RunTracker {
         contained(|| guard.claim(self.run_id(), &self.inner.config.key, what)).unwrap_or(true)
     }
 
-    #[cold]
     fn warn(&self, once: Once) {
-        let data = serde_json::to_string(&self.track_data()).unwrap_or_default();
+        self.warn_with(once, &self.track_data());
+    }
+
+    #[cold]
+    fn warn_with(&self, once: Once, data: &impl Serialize) {
+        let data = serde_json::to_string(data).unwrap_or_default();
         self.warn_of(&format!(
             "Skipping {}: {} already recorded on this tracker. Call create_tracker on the AI Config for a new run. {data}",
             once.method, once.what
@@ -490,20 +533,10 @@ impl RunTracker {
         }
     }
 
-    fn emit_with(&self, name: std::borrow::Cow<'_, str>, data: TrackData<'_>, value: f64) {
+    fn emit_with<'t>(&'t self, name: Cow<'t, str>, data: impl Into<EventData<'t>>, value: f64) {
         if let Some(sink) = self.sink() {
-            let event = Event { name, context: &self.inner.subject, data, value };
+            let event = Event { name, context: &self.inner.subject, data: data.into(), value };
             let _ = contained(|| sink.event(&event));
-        }
-    }
-
-    /// Says a measurement on the span of the execution, while that is open.
-    fn note(&self, say: impl FnOnce(&mut Attributes)) {
-        let Some(execution) = &self.inner.execution else { return };
-        if execution.is_open() && execution.recorder.is_ours() {
-            let mut said = Attributes::new();
-            say(&mut said);
-            said.write(execution.recorder, execution.span);
         }
     }
 }

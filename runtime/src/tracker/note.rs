@@ -6,8 +6,8 @@ use crate::recorder::Recorder;
 use crate::span::write_note;
 use crate::tape::{self, tag};
 
-/// Three keys of up to 26 bytes, each with a number of up to 11.
-const ROOM: usize = 120;
+/// Six keys of 104 bytes together, five of them with a number of up to 11.
+const ROOM: usize = 192;
 
 /// Attributes of one note.
 pub(super) struct Attributes {
@@ -72,6 +72,11 @@ mod tests {
         let read = tape::attributes(&said.bytes[..said.len]);
         let expected = ["run.tokens.total", "run.tokens.input", "run.tokens.output"];
         assert_eq!(read, expected.map(|key| (key, AttributeValue::Int(i64::MAX))));
+
+        said.number("run.duration_ms", u64::MAX - 1);
+        said.number("run.time_to_first_token_ms", u64::MAX - 1);
+        said.flag("run.success", true);
+        assert_eq!(tape::attributes(&said.bytes[..said.len]).len(), 6);
 
         let mut said = Attributes::new();
         said.number("run.time_to_first_token_ms", 7);

@@ -1,3 +1,4 @@
+mod assessments;
 mod delivery;
 mod durability;
 #[cfg(feature = "mlflow")]
