@@ -32,6 +32,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether its spans begin executions, and end them.
+    pub(crate) const fn is_execution(self) -> bool {
+        matches!(self, Self::Workflow | Self::Scheduled)
+    }
+
     /// The word of the attribute.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -628,3 +628,24 @@ async fn thousands_of_executions_come_and_go_cancelled_ones_too() {
     drop(many);
     assert_eq!(recording.spans().len(), 3500);
 }
+
+#[test]
+fn an_execution_that_returns_nothing_makes_room_and_one_below_a_node_is_one() {
+    #[workflow]
+    fn silent_workflow() {}
+
+    #[node]
+    fn outermost() -> String {
+        reported_workflow()
+    }
+
+    #[workflow]
+    fn reported_workflow() -> String {
+        ask().run_id().to_owned()
+    }
+
+    let recording = Recording::new();
+    recording.run(|| (0..5000).for_each(|_| silent_workflow()));
+    let ids = [0, 1].map(|_| recording.run(outermost));
+    assert!(is_uuid_v4(&ids[0]) && ids[0] != ids[1], "{ids:?}");
+}

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::table::Table;
 use super::{Chunks, Source};
 
-/// What is ready lasts so long at the pace at which it is taken: on a busy machine this thread may not run for a while.
-const AHEAD: Duration = Duration::from_millis(50);
+/// What is ready lasts so long at the pace at which it is taken: this thread may get no processor for a while, or wait for the journal of
+/// the file system.
+const AHEAD: Duration = Duration::from_millis(250);
 /// A pace is seen over so many chunks.
 const SEEN_OVER: usize = 8;
 

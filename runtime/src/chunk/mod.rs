@@ -9,7 +9,7 @@
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
-//! | mapped chunks ready at least | 64, of 256 KiB 4, of 8 MiB none until one was needed; and as many as are taken in 50 ms |
+//! | mapped chunks ready at least | 64, of 256 KiB 4, of 8 MiB none until one was needed; and as many as are taken in 250 ms |
 //! | heap chunks beside mapped ones | at most a quarter as many |
 //!
 //! What is published in a mapped chunk survives the death of the process: see [`folder`]. They are made ahead of need by a thread of

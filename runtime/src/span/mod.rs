@@ -109,7 +109,7 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
         span.id = begin(site, recorder, span.trace, None, values);
         if span.is_recorded() {
             recorder.began_root(span.id);
-            if matches!(site.kind, Kind::Workflow | Kind::Scheduled) {
+            if site.kind.is_execution() {
                 execution::began(span.trace, span.id, true, recorder, site);
             }
             context::saw_trace(span.trace);
@@ -244,7 +244,7 @@ impl Span {
     /// As [`finish`](Self::finish), where a value without bytes takes no time to look at: then the time is read where the end is written.
     #[inline]
     pub(crate) fn finish_returned<'r, R>(&mut self, returned: &'r R, observe: impl FnOnce(&'r R) -> Observed<'r>) {
-        if size_of::<R>() > 0 {
+        if size_of::<R>() > 0 || self.site.kind.is_execution() {
             return self.finish(|| observe(returned));
         }
         let Some(recorder) = self.recorder() else { return };
@@ -381,7 +381,7 @@ impl Span {
 
     #[inline(never)]
     fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
-        if matches!(self.site.kind, Kind::Workflow | Kind::Scheduled) {
+        if self.site.kind.is_execution() {
             execution::ended(self.trace, self.id);
         }
         recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
@@ -550,7 +550,7 @@ fn standing_notes(site: &'static Callsite, recorder: &Recorder) -> Vec<(u8, &'st
         capture::inputs(&mut body, &[], &[], level, policy);
         notes.push((NoteKind::Inputs as u8, "", body.to_vec()));
     }
-    if matches!(site.kind, Kind::Workflow | Kind::Scheduled) && !site.workflow.is_empty() {
+    if site.kind.is_execution() && !site.workflow.is_empty() {
         let mut body = Tape::default();
         capture::text(&mut body, site.workflow, MAX_TEXT_CHARS, policy);
         notes.push((NoteKind::Tag as u8, "workflow", body.to_vec()));

@@ -1,13 +1,13 @@
 //! How a call starts: the short way, by which most do, and the long one.
 //!
-//! The short way is for a child of the thread's current span whose callsite the recorder knows, whose attributes are scalars and short texts
+//! The short way is for a child of the thread's current span that is no execution, whose callsite the recorder knows, whose attributes are scalars and short texts
 //! under no rule, and for which the chunk at hand has room: one entry of its start, one of its attributes, published at once. Everything else
 //! goes the long way. What comes of either is the same.
 
 use std::cell::Cell;
 use std::fmt;
 
-use crate::callsite::{Callsite, Capture as Level, Kind};
+use crate::callsite::{Callsite, Capture as Level};
 use crate::capture::{self, Policy, Said, Value};
 use crate::chunk::NoteKind;
 use crate::clock::{counted_unix_ns, now_unix_ns};
@@ -144,7 +144,7 @@ pub(super) fn is_plain(site: &Callsite, policy: &Policy) -> bool {
     let is_kept = |key: &&str| key.len() <= capture::LONGEST_KEY && policy.rules.rule_for(key).is_none();
     let says_plainly =
         level >= Level::Preview && policy.limit(level) >= tape::SHORT_TEXT && site.attributes.iter().all(is_kept);
-    site.kind != Kind::Scheduled && (site.attributes.is_empty() || says_plainly)
+    !site.kind.is_execution() && (site.attributes.is_empty() || says_plainly)
 }
 
 impl Span {
