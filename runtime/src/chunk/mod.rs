@@ -9,7 +9,7 @@
 //! | chunk | 32 KiB |
 //! | chunks, one for each thread that traces and those not read yet | at most 2048, the last eighth for entries that close a span |
 //! | chunk for one long note | 256 KiB, at most 64, and 8 MiB, at most 8 |
-//! | mapped chunks ready at least | 64, of 256 KiB 4, of 8 MiB none until one was needed; and as many as are taken in 250 ms |
+//! | mapped chunks ready at least | 96, of 256 KiB 4, of 8 MiB none until one was needed; and as many as are taken in 250 ms |
 //! | heap chunks beside mapped ones | at most a quarter as many |
 //!
 //! What is published in a mapped chunk survives the death of the process: see [`folder`]. They are made ahead of need by a thread of
@@ -249,11 +249,10 @@ impl Chunks {
             self.counts.keep_in(memory);
         }
         let [medium, large] = &self.long;
-        for (table, wanted) in [(&self.small, READY_AT_FIRST), (medium, READY_MEDIUM_AT_FIRST), (large, 0)] {
+        for (table, wanted) in [(&self.small, READY), (medium, READY_MEDIUM_AT_FIRST), (large, 0)] {
             table.set_stocked(wanted);
             stock(table, source);
         }
-        self.small.set_stocked(READY);
         medium.set_stocked(READY_MEDIUM);
     }
 
@@ -263,10 +262,9 @@ impl Chunks {
     }
 }
 
-/// Chunks ready when tracing begins, made by the thread that starts it.
-const READY_AT_FIRST: usize = 16;
-/// Chunks kept ready: more than all threads of a program take while the next ones are made.
-const READY: usize = 64;
+/// Chunks kept ready, the first by the thread that starts tracing: more than all threads of a program take until [`keeper`] first gets
+/// a processor, which on two of them with six threads flat out on each is 30 ms.
+const READY: usize = 96;
 const READY_MEDIUM_AT_FIRST: usize = 2;
 const READY_MEDIUM: usize = 4;
 /// Made at once: few enough for the first of them to be there soon.
