@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Source;
+use crate::record::{Source, SpanRecord};
 
 /// What is known of callsites, by their numbers.
 pub(super) type Sites = BTreeMap<u32, Site>;
@@ -45,6 +45,13 @@ impl Declared {
 }
 
 impl Site {
+    /// Whether a record is of this function.
+    pub(super) fn is_of(&self, record: &SpanRecord) -> bool {
+        let Source { function, file, line } = &record.source;
+        (self.line, &self.file, &self.function) == (*line, file, function)
+            && (&self.kind, &self.name) == (&record.kind, &record.name)
+    }
+
     /// Writes where the function stands into a place that held another.
     pub(super) fn source_into(&self, source: &mut Source) {
         source.function.clone_from(&self.function);

@@ -120,9 +120,14 @@ impl OpenSpan {
         Some(record)
     }
 
-    /// The facts of its function, where they have been read.
+    /// The facts of its function, where they have been read. Its start may have stood in a chunk that has been used again since: then
+    /// by what the record says that was written of it.
     pub(super) fn site<'s>(&self, sites: &'s Sites) -> Option<&'s Site> {
-        sites.get(&self.begin?.site)
+        match (self.begin, &self.base) {
+            (Some(begin), _) => sites.get(&begin.site),
+            (None, Some(base)) => sites.values().find(|site| site.is_of(base)),
+            (None, None) => None,
+        }
     }
 
     fn draft<'r>(&self, id: SpanId, sites: &'r Sites, record: &'r mut SpanRecord) -> Option<Draft<'r>> {

@@ -331,6 +331,30 @@ fn what_was_added_to_the_inputs_outlives_the_chunk_it_stood_in() {
 }
 
 #[test]
+fn inputs_keep_their_names_though_the_start_stood_in_a_chunk_that_was_used_again() {
+    let recorder = recorder(4, 2);
+    scope(recorder).run(|| call(start(&SITE, &[&1, &2]), || (), |_| Observed::ok()));
+    Chunks::release_thread();
+    let is_first = |entry: &Entry<'_>| matches!(entry, Entry::Site { .. } | Entry::Begin { .. });
+    let (mut assembly, mut written, mut heir) = (Assembly::default(), Batch::default(), Assembly::default());
+    Drain::new(recorder.chunks()).sweep(|entry| {
+        if is_first(&entry) {
+            assembly.take(entry)
+        }
+    });
+    assembly.write_open(&mut written);
+    heir.resume(written.callsites, written.open);
+    Drain::new(recorder.chunks()).sweep(|entry| {
+        if !is_first(&entry) {
+            heir.take(entry)
+        }
+    });
+    let ended = heir.close_all().finished;
+    let inputs = ended[0].inputs.as_ref().expect("inputs").to_value();
+    assert_eq!(inputs, serde_json::json!({"first": 1, "second": 2}));
+}
+
+#[test]
 fn a_chunk_whose_last_entries_are_just_read_is_not_freed_before_they_are_kept() {
     let recorder = recorder(4, 2);
     let span = SpanId::from_u64(3);
