@@ -103,6 +103,11 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Whether the call did not do what it was for; not, if nobody knows.
+    pub const fn is_failure(self) -> bool {
+        !matches!(self, Self::Ok | Self::Unknown)
+    }
+
     /// The word recorded as `spanwright.outcome`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -154,7 +159,7 @@ impl SpanRecord {
 
     /// Whether the status of this span is ERROR: every ending that is known and not Ok, except a stream dropped after its first item.
     pub fn is_error(&self) -> bool {
-        !matches!(self.ending, Ending::Ok | Ending::Unknown) && !self.incomplete
+        self.ending.is_failure() && !self.incomplete
     }
 
     /// End minus start, in nanoseconds.

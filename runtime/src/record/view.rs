@@ -59,7 +59,7 @@ impl SpanView<'_> {
     /// As [`SpanRecord::is_error`].
     #[cfg(feature = "mlflow")]
     pub(crate) fn is_error(&self) -> bool {
-        self.ending != Ending::Ok && !self.incomplete
+        self.ending.is_failure() && !self.incomplete
     }
 
     /// The same span as a record of its own.
