@@ -5,30 +5,11 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::{Call, Given, Happening, Launch, Outcome, Part, Tool, Turn, side, usage};
-use crate::transcript::Scope;
+use super::{Call, Given, Happening, Launch, Outcome, Part, Tool, Turn, usage};
 use crate::transcript::entry::{self, Block, Entry};
 
 /// The model of what the client itself writes in a model's place.
 const SYNTHETIC: &str = "<synthetic>";
-
-/// The turn of `lines`.
-pub(super) fn turn<'a>(lines: &'a str, scope: Scope, otherwise_ns: u64) -> Turn<'a> {
-    let entries: Vec<Entry<'a>> = lines.lines().filter_map(Entry::parse).collect();
-    let (main, side): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|entry| scope == Scope::Agent || !entry.is_sidechain);
-    let mut side = side::Groups::of(&side);
-    let mut builder = Builder::new(otherwise_ns);
-    for entry in &main {
-        if entry.kind.as_deref() == Some("progress") && side.take_progress(entry) {
-            continue;
-        }
-        builder.take(entry);
-    }
-    let mut turn = builder.finish();
-    side.attach(&mut turn, otherwise_ns);
-    turn
-}
 
 /// A turn in the making.
 pub(super) struct Builder<'a> {

@@ -14,6 +14,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use spanwright::record::Usage;
 
+use crate::transcript::entry::Entry;
 use crate::transcript::{RawTurn, Scope};
 
 /// One turn.
@@ -163,10 +164,27 @@ pub struct Happening<'a> {
     pub facts: Vec<(&'static str, Part<'a>)>,
 }
 
+fn read<'a>(lines: &'a str, scope: Scope, otherwise_ns: u64) -> Turn<'a> {
+    let entries: Vec<Entry<'a>> = lines.lines().filter_map(Entry::parse).collect();
+    let (main, side): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| scope == Scope::Agent || !entry.is_sidechain);
+    let mut side = side::Groups::of(&side);
+    let mut builder = build::Builder::new(otherwise_ns);
+    for entry in &main {
+        if entry.kind.as_deref() == Some("progress") && side.take_progress(entry) {
+            continue;
+        }
+        builder.take(entry);
+    }
+    let mut turn = builder.finish();
+    side.attach(&mut turn, otherwise_ns);
+    turn
+}
+
 impl<'a> Turn<'a> {
     /// What happened in `raw`. Where no entry has a time, it is `otherwise_ns`.
     pub fn of(raw: &'a RawTurn, scope: Scope, otherwise_ns: u64) -> Self {
-        let mut turn = build::turn(&raw.lines, scope, otherwise_ns);
+        let mut turn = read(&raw.lines, scope, otherwise_ns);
         turn.key = raw.key();
         turn.skipped = raw.skipped;
         turn.version.clone_from(&raw.version);
