@@ -8,6 +8,7 @@ mod declared;
 mod degradation;
 mod delivery;
 mod end_to_end;
+mod executions;
 mod fault_disk;
 mod fault_exit;
 mod fault_network;
