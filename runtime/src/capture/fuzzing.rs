@@ -16,6 +16,10 @@ pub(crate) fn redaction(bytes: &[u8]) {
         let again = scan::clean(&clean, cut);
         assert!(again.as_ref().is_none_or(|again| *again == clean), "{text}: {clean}: {again:?}");
     }
+    // Which a fuzzer finds out, as it sees what is compared: there it is no credential, and may stay.
+    if text.contains(PLANTED) {
+        return;
+    }
     let (before, after) = text.split_at(text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at));
     for credential in [format!("Bearer {PLANTED}"), format!("sk-{PLANTED}"), format!("db://u:{PLANTED}@h")] {
         for text in [format!("{before} {credential} {after}"), format!("{before}\n{credential}\"{after}")] {
