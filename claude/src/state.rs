@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use spanwright::record::rfc3339;
 
 use crate::ids;
-use crate::transcript::time;
 
 /// A longer log is put aside, and the one before it is given up.
 const LONGEST_LOG: u64 = 1 << 20;
@@ -165,7 +165,7 @@ impl State {
                 fs::rename(&path, path.with_extension("log.1"))?;
             }
             let line = line.replace(['\n', '\r'], " ");
-            let line = format!("{} - spanwright.claude - {} - {line}\n", time::text(now_ns()), level.as_str());
+            let line = format!("{} - spanwright.claude - {} - {line}\n", rfc3339(now_ns()), level.as_str());
             OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.write_all(line.as_bytes())
         };
         let _ = write();

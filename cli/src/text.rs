@@ -2,31 +2,13 @@
 
 use std::borrow::Cow;
 
+pub use spanwright::record::rfc3339;
+
 /// A time in UTC, `2026-11-20 23:49:06`.
 pub fn time(unix_ns: u64) -> String {
-    let (date, clock) = civil(unix_ns / 1_000_000_000);
-    format!("{date} {clock}")
-}
-
-/// A time in UTC, RFC 3339 with milliseconds.
-pub fn rfc3339(unix_ns: u64) -> String {
-    let (date, clock) = civil(unix_ns / 1_000_000_000);
-    format!("{date}T{clock}.{:03}Z", unix_ns / 1_000_000 % 1000)
-}
-
-/// Days since the epoch to a date, by the proleptic Gregorian calendar (Howard Hinnant's `civil_from_days`).
-fn civil(unix_s: u64) -> (String, String) {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    (format!("{year:04}-{month:02}-{day:02}"), clock)
+    let text = rfc3339(unix_ns);
+    let second = text.split_once('.').map_or(text.as_str(), |(second, _)| second);
+    second.replace('T', " ")
 }
 
 /// A duration in three digits or so: `512 µs`, `8.4 ms`, `1.2 s`, `3 min 20 s`.

@@ -3,6 +3,7 @@
 //! Everything behind the collector speaks in these types and no other; no user type gets this far.
 
 mod assessment;
+mod time;
 mod usage;
 #[cfg(feature = "store")]
 mod view;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::id::{SpanId, TraceId};
 
 pub use assessment::{Assessment, AssessmentKind, AssessmentSource};
+pub use time::rfc3339;
 #[cfg(feature = "store")]
 pub(crate) use view::{ErrorView, SiteView, SpanView, ValueView};
 

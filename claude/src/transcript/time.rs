@@ -26,23 +26,6 @@ pub fn of_number(number: f64) -> Option<u64> {
     (seconds > 0.0 && seconds < 1.8e10).then(|| (seconds * 1e6).round() as u64 * 1000)
 }
 
-/// A time as transcripts write it, with milliseconds.
-pub fn text(unix_ns: u64) -> String {
-    let (second, millis) = (unix_ns / 1_000_000_000, unix_ns / 1_000_000 % 1000);
-    let of_day = second % 86_400;
-    // Days are counted from 1 March of year 0, so that the leap day is the last of its year (Howard Hinnant's `civil_from_days`).
-    let shifted = second / 86_400 + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let of_era_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = of_era_year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
 }
@@ -110,7 +93,7 @@ mod tests {
             "2026-03-14T09:00:09.250Z",
             "2100-12-31T12:00:00.999Z",
         ] {
-            assert_eq!(parse(text).map(super::text).as_deref(), Some(text));
+            assert_eq!(parse(text).map(spanwright::record::rfc3339).as_deref(), Some(text));
         }
     }
 

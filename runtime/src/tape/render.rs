@@ -168,18 +168,9 @@ impl<'b> Renderer<'_, 'b> {
         self.unless_too_long(start)
     }
 
-    fn unsigned(&mut self, mut n: u64) -> Result<(), Full> {
-        let mut digits = [b'0'; 20];
-        let mut first = digits.len();
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        self.plain(std::str::from_utf8(&digits[first..]).unwrap_or_default())
+    fn unsigned(&mut self, n: u64) -> Result<(), Full> {
+        let mut digits = [0; MOST_DIGITS];
+        self.plain(std::str::from_utf8(digits_of(n, &mut digits)).unwrap_or_default())
     }
 
     fn finite<F: serde::Serialize>(&mut self, value: &F) -> Result<(), Full> {
@@ -381,6 +372,22 @@ impl<'b> Renderer<'_, 'b> {
 }
 
 /// Shortest digits that read back as the same number, as `serde_json` writes them.
+/// Digits of the largest `u64`.
+const MOST_DIGITS: usize = 20;
+
+/// The decimal digits of a number, written into the end of `digits`.
+fn digits_of(mut n: u64, digits: &mut [u8; MOST_DIGITS]) -> &[u8] {
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            return &digits[first..];
+        }
+    }
+}
+
 fn finite_digits<F: serde::Serialize, T>(value: &F, with: impl FnOnce(&str) -> T) -> T {
     let mut digits = [0u8; 40];
     let mut writer = std::io::Cursor::new(&mut digits[..]);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Mlflow;
 use super::text::{LONG, SHORT, bounded};
 use crate::export::http::Failure;
-use crate::record::{Assessment, AssessmentKind, AssessmentSource};
+use crate::record::{Assessment, AssessmentKind, AssessmentSource, rfc3339};
 
 /// What became of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ fn body(assessment: &Assessment) -> Value {
         .iter()
         .map(|(key, value)| (bounded(key, SHORT).into_owned(), bounded(value, SHORT).into_owned().into()))
         .collect();
-    let time = super::traces::rfc3339(assessment.time_unix_ns);
+    let time = rfc3339(assessment.time_unix_ns);
     let mut body = json!({
         "assessment_id": assessment.id,
         "assessment_name": bounded(&assessment.name, SHORT),

@@ -5,7 +5,7 @@
 
 use super::super::read::Cursor;
 use super::super::tag;
-use super::{escape, finite_digits, has_escapes};
+use super::{MOST_DIGITS, digits_of, escape, finite_digits, has_escapes};
 
 /// Deeper nesting is left to the other renderer.
 const DEEPEST: u32 = 32;
@@ -135,18 +135,8 @@ impl<'b> Writer<'b> {
         self.text.push(b'0' + value % 10);
     }
 
-    fn unsigned(&mut self, mut value: u64) {
-        let mut digits = [b'0'; 20];
-        let mut first = digits.len();
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (value % 10) as u8;
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-        self.text.extend_from_slice(&digits[first..]);
+    fn unsigned(&mut self, value: u64) {
+        self.text.extend_from_slice(digits_of(value, &mut [0; MOST_DIGITS]));
     }
 
     fn double(&mut self) -> Option<()> {
