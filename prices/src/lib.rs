@@ -120,6 +120,16 @@ impl PriceTable {
         self.as_of.as_deref()
     }
 
+    /// Names of the providers, without their aliases.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(|provider| &*provider.name)
+    }
+
+    /// The rows of one provider, by its name or an alias.
+    pub fn provider_prices(&self, name: &str) -> impl Iterator<Item = Row<'_>> {
+        self.provider(name).into_iter().flat_map(Provider::rows)
+    }
+
     /// All rows, providers and models by name; what was laid over the table last.
     pub fn prices(&self) -> impl Iterator<Item = Row<'_>> {
         self.providers.iter().flat_map(Provider::rows)

@@ -62,7 +62,7 @@ impl PriceTable {
             .or_else(|| if provider.is_none() { self.find_agreed(&model) } else { None })
     }
 
-    fn provider(&self, name: &str) -> Option<&Provider> {
+    pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         let place = self.index.providers.get(&*lower(name))?;
         self.providers.get(*place)
     }

@@ -12,6 +12,8 @@ pub(crate) mod fuzzing;
 mod layers;
 #[cfg(feature = "mlflow")]
 mod pem;
+#[cfg(feature = "store")]
+mod prices;
 mod uri;
 mod variables;
 
@@ -150,6 +152,8 @@ pub struct Config {
     pub chunks: Setting<ChunkPlace>,
     /// What spans that have ended outlive.
     pub durability: Setting<Durability>,
+    /// Prices of tokens, laid over the built-in ones.
+    pub prices: Setting<Option<PathBuf>>,
     /// Whether diagnostics reach standard error.
     pub log: Setting<bool>,
     /// Age at which a trace that is still running is shown; `None`: never.
@@ -205,6 +209,8 @@ pub struct Overrides {
     pub chunks: Option<ChunkPlace>,
     /// See [`Config::durability`].
     pub durability: Option<Durability>,
+    /// See [`Config::prices`].
+    pub prices: Option<PathBuf>,
     /// See [`Config::log`].
     pub log: Option<bool>,
     /// See [`Config::live_after`].
@@ -316,6 +322,7 @@ impl Config {
                 .setting(code.chunks, &var::CHUNKS, ChunkPlace::Store, layers::chunk_place)
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
             durability: from.setting(code.durability, &var::DURABILITY, Durability::default(), layers::durability),
+            prices: from.setting(code.prices.map(Some), &var::PRICES, None, layers::path),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
             live_after: from.setting(
                 code.live_after,
@@ -383,6 +390,7 @@ impl Config {
             shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),
             shown(var::CHUNKS, &self.chunks, |_| chunks),
             shown(var::DURABILITY, &self.durability, |durability| format!("{durability:?}").to_lowercase()),
+            shown(var::PRICES, &self.prices, path),
             shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
             shown(var::LIVE_AFTER, &self.live_after, |after| {
                 after.map_or_else(|| "off".to_owned(), |after| after.as_millis().to_string())
