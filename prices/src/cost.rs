@@ -128,6 +128,11 @@ impl Tokens {
 }
 
 impl Cost {
+    /// What somebody else says it came to: all that is not output, and the output. What is no amount of money is none.
+    pub fn of_dollars(all_input: f64, output: f64) -> Self {
+        Self { input: pico(all_input), output: pico(output), ..Self::default() }
+    }
+
     /// Of tokens read, without those of the caches.
     pub fn input(&self) -> f64 {
         dollars(self.input)
@@ -155,7 +160,7 @@ impl Cost {
 
     /// Of all that is not output: what MLflow calls the cost of the input.
     pub fn all_input(&self) -> f64 {
-        dollars(self.sum() - self.output)
+        dollars(Self { output: 0, ..*self }.sum())
     }
 
     /// Of all tokens.
@@ -169,12 +174,19 @@ impl Cost {
     }
 
     fn sum(&self) -> u128 {
-        self.input + self.output + self.cache_read + self.cache_write + self.cache_write_1h
+        [self.output, self.cache_read, self.cache_write, self.cache_write_1h]
+            .into_iter()
+            .fold(self.input, u128::saturating_add)
     }
 }
 
 fn dollars(pico: u128) -> f64 {
     pico as f64 / PICO
+}
+
+/// A cast takes what is no amount of money for none, and what is too much for the most there is.
+fn pico(dollars: f64) -> u128 {
+    (dollars * PICO).round() as u128
 }
 
 impl Add for Cost {
@@ -234,8 +246,6 @@ impl Serialize for Cost {
 impl<'de> Deserialize<'de> for Cost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let told = InDollars::deserialize(deserializer)?;
-        // A cast takes what is no amount of money for none and what is too much for the most there is.
-        let pico = |dollars: f64| (dollars * PICO).round() as u128;
         Ok(Self {
             input: pico(told.input),
             output: pico(told.output),

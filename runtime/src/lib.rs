@@ -40,6 +40,8 @@ mod conformance;
 mod contain;
 mod context;
 mod contract;
+#[cfg(feature = "store")]
+pub mod cost;
 mod diagnostics;
 mod error;
 mod execution;

@@ -279,12 +279,24 @@ pub struct ModelFacts {
     /// Tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What it cost, where that is known with the call and not left to a table of prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<ModelCallCost>,
     /// From the start of the call to the first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ns: Option<u64>,
     /// Definitions of the tools the model was offered.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub tools: Option<Json>,
+}
+
+/// What one model call cost, in US dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelCallCost {
+    /// Everything that is not output: tokens read, and what a prompt cache had to do with.
+    pub input: f64,
+    /// Tokens written.
+    pub output: f64,
 }
 
 /// Tokens of one model call. What was read from a prompt cache or written to one is part of the input, as OpenAI and MLflow count;

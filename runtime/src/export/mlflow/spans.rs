@@ -215,6 +215,12 @@ impl Writer<'_, '_> {
                 self.to.attribute("gen_ai.usage.reasoning.output_tokens", Value::Int(countable(reasoning)));
             }
         }
+        if let Some(cost) = model.cost.filter(|cost| [cost.input, cost.output].iter().all(|part| part.is_finite())) {
+            let cost = serde_json::json!({
+                "input_cost": cost.input, "output_cost": cost.output, "total_cost": cost.input + cost.output,
+            });
+            self.to.attribute(COST, Value::Text(&cost.to_string()));
+        }
         if let Some(waited_ns) = model.time_to_first_token_ns {
             self.to.attribute("gen_ai.response.time_to_first_chunk", Value::Float(waited_ns as f64 / 1e9));
         }
@@ -270,6 +276,7 @@ impl Writer<'_, '_> {
             PROVIDER => model.is_some_and(|model| model.provider.is_some()),
             TOOLS => model.is_some_and(|model| model.tools.is_some()),
             USAGE => model.is_some_and(|model| model.usage.is_some()),
+            COST => model.is_some_and(|model| model.cost.is_some()),
             _ => false,
         }
     }
