@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::uri::without_secrets;
-use super::{ChunkPlace, Durability, Setting, Source, StorePlace, Variable, file};
+use super::{ArtifactLevel, ChunkPlace, Durability, Setting, Source, StorePlace, Variable, file, level};
 use crate::callsite::Capture;
 
 /// Characters of a value that a warning repeats.
@@ -174,6 +174,10 @@ pub(super) fn capture(found: &Found<'_>) -> Parsed<Capture> {
         "full" => Ok(Capture::Full),
         _ => Err("expected none, keys, preview or full"),
     }
+}
+
+pub(super) fn artifact_level(found: &Found<'_>) -> Parsed<ArtifactLevel> {
+    found.text.parse().map_err(|_| level::CHOICES)
 }
 
 /// Whether message contents may be recorded. Later versions of the convention have words instead of a boolean.

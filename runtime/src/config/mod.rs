@@ -10,6 +10,7 @@ mod file;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
 mod layers;
+mod level;
 #[cfg(feature = "mlflow")]
 mod pem;
 #[cfg(feature = "store")]
@@ -28,6 +29,7 @@ use layers::{Found, Layers, complaint};
 use variables as var;
 
 pub use credentials::Credentials;
+pub use level::{ArtifactKind, ArtifactLevel};
 #[cfg(feature = "mlflow")]
 pub(crate) use pem::read_pem;
 pub use uri::Uri;
@@ -142,6 +144,10 @@ pub struct Config {
     pub max_value_bytes: Setting<usize>,
     /// Words beyond the built-in ones whose values are redacted.
     pub redact: Setting<Vec<String>>,
+    /// Whether artifacts are written at all.
+    pub log_artifacts: Setting<bool>,
+    /// Which of them are.
+    pub artifact_level: Setting<ArtifactLevel>,
     /// Where the store is.
     pub store: Setting<StorePlace>,
     /// Delivered traces older than this leave the store.
@@ -199,6 +205,10 @@ pub struct Overrides {
     pub max_value_bytes: Option<usize>,
     /// See [`Config::redact`].
     pub redact: Option<Vec<String>>,
+    /// See [`Config::log_artifacts`].
+    pub log_artifacts: Option<bool>,
+    /// See [`Config::artifact_level`].
+    pub artifact_level: Option<ArtifactLevel>,
     /// See [`Config::store`].
     pub store: Option<StorePlace>,
     /// See [`Config::store_max_age`].
@@ -308,6 +318,13 @@ impl Config {
                 .setting(code.max_value_bytes.map(|n| n as u64), &var::MAX_VALUE_BYTES, 1 << 20, layers::bytes)
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             redact: from.setting(code.redact, &var::REDACT, Vec::new(), layers::words),
+            log_artifacts: from.setting(code.log_artifacts, &var::LOG_ARTIFACTS, true, layers::flag),
+            artifact_level: from.setting(
+                code.artifact_level,
+                &var::ARTIFACT_LEVEL,
+                ArtifactLevel::default(),
+                layers::artifact_level,
+            ),
             store: from
                 .setting(code.store, &var::STORE, StorePlace::Nearest, layers::store_place)
                 .map(|place| if let StorePlace::At(path) = place { StorePlace::At(cwd.join(path)) } else { place }),
@@ -339,6 +356,11 @@ impl Config {
             working_folder: cwd.to_owned(),
         };
         (config, from.warnings)
+    }
+
+    /// Whether an artifact of this kind is written: nowhere where artifacts are switched off, else by level.
+    pub fn writes_artifact(&self, kind: ArtifactKind) -> bool {
+        self.log_artifacts.value && self.artifact_level.value.writes(kind)
     }
 
     /// Every setting for `doctor`, in the order of [`VARIABLES`]; secrets are masked.
@@ -385,6 +407,8 @@ impl Config {
             shown(var::CAPTURE, &self.capture, |level| format!("{level:?}").to_lowercase()),
             shown(var::MAX_VALUE_BYTES, &self.max_value_bytes, usize::to_string),
             shown(var::REDACT, &self.redact, |words| words.join(",")),
+            shown(var::LOG_ARTIFACTS, &self.log_artifacts, bool::to_string),
+            shown(var::ARTIFACT_LEVEL, &self.artifact_level, ArtifactLevel::to_string),
             shown(var::STORE, &self.store, |_| store),
             shown(var::STORE_MAX_DAYS, &self.store_max_age, |age| (age.as_secs() / 86_400).to_string()),
             shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),

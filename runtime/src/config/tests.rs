@@ -282,3 +282,21 @@ fn the_table_and_doctor_name_the_same_settings_and_defaults() {
     ];
     assert_eq!(unshown, elsewhere);
 }
+
+#[test]
+fn artifacts_are_written_by_level_and_not_at_all_where_they_are_switched_off() {
+    let kinds = [ArtifactKind::Summary, ArtifactKind::Messages, ArtifactKind::Everything];
+    let written = |variables: &[(&str, &str)]| kinds.map(|kind| silently(variables).writes_artifact(kind));
+    let level = |word| ("SPANWRIGHT_ARTIFACT_LEVEL", word);
+    let off = ("SPANWRIGHT_LOG_ARTIFACTS", "false");
+    assert_eq!(written(&[level("minimal")]), [true, false, false]);
+    assert_eq!(written(&[level("standard")]), [true, true, false]);
+    assert_eq!(written(&[level("FULL")]), [true, true, true]);
+    assert_eq!(written(&[]), written(&[level("standard")]));
+    for word in ["minimal", "standard", "full"] {
+        assert_eq!(written(&[level(word), off]), [false; 3], "{word}");
+    }
+    let (config, warnings) = load(&[level("verbose")]);
+    assert_eq!(config.artifact_level, Setting { value: ArtifactLevel::Standard, source: Source::Default });
+    assert_eq!(warnings, ["SPANWRIGHT_ARTIFACT_LEVEL=verbose is ignored: expected minimal, standard or full"]);
+}

@@ -52,6 +52,8 @@ variables! {
     CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "", "true", "`false`: capture at most `keys`, whatever else says";
     MAX_VALUE_BYTES = "SPANWRIGHT_MAX_VALUE_BYTES", "max_value_bytes", "1048576", "where a fully captured value is cut, bytes";
     REDACT = "SPANWRIGHT_REDACT", "redact", "", "words beyond the built-in ones whose values are redacted, separated by commas";
+    LOG_ARTIFACTS = "SPANWRIGHT_LOG_ARTIFACTS", "log_artifacts", "true", "`false`: no artifact is written";
+    ARTIFACT_LEVEL = "SPANWRIGHT_ARTIFACT_LEVEL", "artifact_level", "standard", "which artifacts are written: `minimal`, `standard` or `full`";
     STORE = "SPANWRIGHT_STORE", "store", "nearest `.spanwright/`", "folder of the store; `off`: spans stay in memory";
     STORE_MAX_DAYS = "SPANWRIGHT_STORE_MAX_DAYS", "store_max_days", "14", "delivered traces older than this leave the store, days";
     STORE_MAX_BYTES = "SPANWRIGHT_STORE_MAX_BYTES", "store_max_bytes", "1073741824", "size of the store above which the oldest traces leave it, bytes";
