@@ -6,6 +6,8 @@ mod assessment;
 mod time;
 mod usage;
 #[cfg(feature = "store")]
+pub(crate) use usage::priced_tokens;
+#[cfg(feature = "store")]
 mod view;
 
 use std::fmt;

@@ -215,6 +215,11 @@ impl Server {
         Some(self.ask("trace", &[trace_id])).filter(|trace| !trace.is_null())
     }
 
+    /// A file beside a trace, which is JSON.
+    pub fn trace_file(&self, trace_id: &str, name: &str) -> Value {
+        self.ask("trace_file", &[trace_id, name])
+    }
+
     /// The traces of an experiment, by name: a list of what [`Server::trace`] gives, without spans.
     pub fn traces(&self, experiment: &str) -> Vec<Value> {
         self.ask("traces", &[experiment]).as_array().cloned().unwrap_or_default()

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod contract;
+mod costs;
 mod crash_matrix;
 mod crash_repair;
 mod declared;
@@ -21,6 +22,7 @@ mod live;
 mod look;
 mod mlflow_assessments;
 mod mlflow_content;
+mod mlflow_costs;
 mod mlflow_endurance;
 mod mlflow_faults;
 mod mlflow_runs;

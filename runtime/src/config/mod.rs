@@ -355,6 +355,12 @@ impl Config {
             ),
             working_folder: cwd.to_owned(),
         };
+        #[cfg(feature = "store")]
+        if config.prices.value.is_some()
+            && let Err(error) = config.price_table()
+        {
+            from.warnings.push(format!("{error:#}; the built-in prices hold"));
+        }
         (config, from.warnings)
     }
 

@@ -1,9 +1,9 @@
 //! What one span tells of tokens, model and cost, in whichever words: ours, OpenTelemetry's, or MLflow's.
 
 use serde_json::Value;
-use spanwright_prices::{Cost, PriceTable, Tokens};
+use spanwright_prices::{Cost, PriceTable};
 
-use crate::record::{AttributeValue, SpanRecord, Usage};
+use crate::record::{AttributeValue, SpanRecord, Usage, priced_tokens};
 
 const USAGES: [&str; 2] = ["mlflow.chat.tokenUsage", "usage"];
 const COSTS: [&str; 1] = ["mlflow.llm.cost"];
@@ -39,14 +39,8 @@ impl Told {
 
     /// What it cost; `None` if nobody says.
     pub(super) fn cost(&self, prices: &PriceTable) -> Option<Cost> {
-        self.cost.or_else(|| prices.cost(self.provider.as_deref(), self.model.as_deref()?, &tokens(&self.usage)))
+        self.cost.or_else(|| prices.cost(self.provider.as_deref(), self.model.as_deref()?, &priced_tokens(&self.usage)))
     }
-}
-
-pub(crate) fn tokens(usage: &Usage) -> Tokens {
-    let count = |tokens: Option<u64>| tokens.unwrap_or(0);
-    let (read, written, hour) = (count(usage.cache_read), count(usage.cache_write), count(usage.cache_write_1h));
-    Tokens::of_whole_input(usage.input, usage.output, read, written, hour)
 }
 
 fn usage_of(span: &SpanRecord) -> Option<Usage> {

@@ -13,6 +13,7 @@
 //! Zero is a value. What counts as once is once for a tracker and its clones; [`Reporting::once_in`] makes it once for all processes that
 //! share a store.
 
+mod budget;
 mod event;
 mod feedback;
 mod graph;
@@ -41,6 +42,7 @@ use crate::execution::{self, AgentConfig, Execution, Measure};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
 
+pub use budget::{Budget, BudgetExceeded};
 pub use event::{Event, EventData, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
 pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
