@@ -100,4 +100,4 @@ pub use spanwright_macros::{
     agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, spans, tool, workflow,
 };
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};
-pub use tracker::{Budget, BudgetExceeded, tracker};
+pub use tracker::{Budget, BudgetExceeded, link_prompt, tracker};

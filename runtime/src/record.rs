@@ -353,6 +353,17 @@ pub struct WorkflowFacts {
     pub opens_run: Option<RunRequest>,
 }
 
+/// How the tags begin that say which prompts a trace was made with; name and version follow, parted by a slash.
+pub(crate) const PROMPT_TAG: &str = "spanwright.prompt.";
+
+impl WorkflowFacts {
+    /// The prompts the trace was made with, by name and version.
+    pub fn prompts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.tags.iter().filter_map(|(key, _)| key.strip_prefix(PROMPT_TAG));
+        named.filter_map(|prompt| prompt.rsplit_once('/'))
+    }
+}
+
 /// A run to be opened for a trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRequest {

@@ -87,8 +87,8 @@ fn the_summary_of_a_trace_is_what_the_servers_own_client_reports() {
     let said = assessment(&read, "total_tokens").expect("it is said");
     assert_eq!(said["feedback"]["value"].as_f64(), Some(tokens.total_tokens as f64));
 
-    let file: CostSummary =
-        serde_json::from_value(server.trace_file(&trace.mlflow_id(), "cost_summary.json")).expect("a summary");
+    let file = server.trace_file(&trace.mlflow_id(), "cost_summary.json").expect("a file");
+    let file: CostSummary = serde_json::from_value(file).expect("a summary");
     assert_eq!((file.total_cost_usd, file.total_tokens), (summary.total_cost_usd, summary.total_tokens));
     assert_eq!(file.node_breakdown["ask"].figures.calls, 2);
 
@@ -129,8 +129,7 @@ fn what_a_trace_cost_is_a_file_by_level_and_a_metric_of_its_run() {
 
         let read = read(server, &trace);
         assert!(assessment(&read, "cost_usd").is_some(), "metrics and assessments are there at any level");
-        let written = std::panic::catch_unwind(|| server.trace_file(&trace.mlflow_id(), "cost_summary.json"));
-        assert_eq!(written.is_ok(), writes);
+        assert_eq!(server.trace_file(&trace.mlflow_id(), "cost_summary.json").is_some(), writes);
     }
 }
 
@@ -176,4 +175,25 @@ fn a_program_reads_the_servers_figures_beside_its_own() {
     let (ours, theirs) =
         figures(folder.path(), Some("[providers.openai.models]\n\"gpt-4o\" = { input = 1, output = 1 }\n"));
     assert!((ours - theirs).abs() > 1e-4, "our prices are not the server's: {ours} {theirs}");
+}
+
+#[test]
+fn a_trace_is_linked_to_the_prompts_it_was_made_with() {
+    let server = mlflow::shared();
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(agent(folder.path(), &["greet"]).env("MLFLOW_TRACKING_URI", server.uri()));
+    let text = stdout(&output);
+    let id = text.split_whitespace().nth(1).unwrap_or_default();
+    assert!(text.contains("delivered true"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    let trace = server.trace(id).expect("the trace is there");
+    let linked: Value =
+        serde_json::from_str(trace["tags"]["mlflow.linkedPrompts"].as_str().expect("a tag")).expect("json");
+    assert_eq!(linked, value!([{"name": "greeting", "version": "3"}, {"name": "politeness", "version": "1"}]));
+    let tags = trace["tags"].as_object().expect("tags");
+    assert!(tags.keys().all(|key| !key.contains("spanwright.prompt")), "{tags:?}");
+    for prompt in ["greeting/3", "politeness/1"] {
+        assert!(server.traces_of_prompt("prompts", prompt).contains(&value!(id)), "{prompt}");
+    }
+    let span = trace["spans"].as_array().expect("spans").iter().find(|span| span["name"] == "ask_politely");
+    assert_eq!(span.expect("it is there")["attributes"]["gen_ai.prompt.name"], "politeness");
 }

@@ -358,7 +358,7 @@ impl Sender {
         if let Err(failure) = self.complete(&roots, to).await? {
             self.side_trouble(failure, on)?;
         }
-        let summaries = self.summaries(&roots)?;
+        let summaries = self.summaries(&roots);
         if let Some(run) = &to.run {
             self.fill_run(run, spans, &roots, &summaries, on).await?;
         }
@@ -392,6 +392,9 @@ impl Sender {
                 if let Err(failure) = self.mlflow.start_trace(&summary).await {
                     return Ok(Err(failure));
                 }
+            }
+            if let Err(failure) = self.mlflow.link_prompts(trace, &root.trace.facts).await {
+                return Ok(Err(failure));
             }
             if let Some(run) = to.run.as_deref().filter(|_| !server.links_runs_by_header())
                 && let Err(failure) = self.mlflow.link_to_run(run, trace).await

@@ -21,6 +21,7 @@ mod guard;
 mod judge;
 mod metrics;
 mod note;
+mod prompt;
 #[cfg(feature = "mlflow")]
 mod signed;
 mod slots;
@@ -49,6 +50,7 @@ pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
 pub use guard::OnceGuard;
 pub use judge::JudgeResult;
 pub use metrics::{Extracted, Metrics};
+pub use prompt::link_prompt;
 #[cfg(feature = "mlflow")]
 pub use signed::SigningKeys;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]

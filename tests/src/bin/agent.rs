@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use spanwright::cost::CostSummary;
 use spanwright::record::{Assessment, Usage};
 use spanwright::tracker::JudgeResult;
-use spanwright::{Budget, BudgetExceeded, ModelOutcome, SpanId, TraceHandle, TraceId, llm, node, workflow};
+use spanwright::{Budget, BudgetExceeded, ModelOutcome, SpanId, TraceHandle, TraceId, llm, node, prompt, workflow};
 use spanwright_examples::feedback::{give, support_workflow};
 use spanwright_examples::home_optimizer::{Request, Team, optimization_workflow};
 use spanwright_examples::logbook;
@@ -96,6 +96,17 @@ fn price(count: u64, summary: fn(&TraceHandle) -> Result<CostSummary, spanwright
             });
         }
     });
+}
+
+#[workflow(kind = "greeting", experiment = "prompts")]
+fn greeting_workflow() {
+    prompt!("greeting", 3);
+    ask_politely();
+}
+
+#[llm(capture = "none")]
+fn ask_politely() {
+    prompt!("politeness", "1");
 }
 
 /// 0.0035 dollars a call.
@@ -193,6 +204,11 @@ fn main() {
             let (out, trace) = spanwright::traced_call(|| measured_workflow(count, count == 7));
             let flushed = guard.flush(Duration::from_secs(60));
             say(&format!("trace {} delivered {} {out:?}", trace.expect("a trace"), flushed.is_delivered));
+        }
+        "greet" => {
+            let (_, trace) = spanwright::traced_call(greeting_workflow);
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("trace {} delivered {}", trace.expect("a trace"), flushed.is_delivered));
         }
         "price" => price(count, TraceHandle::cost_summary),
         "price-with-server" => price(count, TraceHandle::cost_summary_with_server),

@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 use super::waiting::Waiting;
-use super::{Sender, Trouble};
+use super::{Event, Sender, Trouble};
 use crate::clock::now_unix_ns;
 use crate::config::{ArtifactKind, Config};
 use crate::cost::CostSummary;
 use crate::cost::prices::PriceTable;
 use crate::error::Error;
-use crate::export::http::Failure;
+use crate::export::http::Verdict;
+use crate::id::TraceId;
 use crate::record::{Assessment, RunFacts, RunMetric};
+use crate::store::QueuedAssessment;
 
 /// Who says what a trace cost.
 const ESTIMATOR: &str = "cost_estimator";
@@ -21,6 +23,8 @@ const COST: &str = "cost_usd";
 /// Every trace with a model call has it, priced or not.
 const TOKENS: &str = "total_tokens";
 const FILE: &str = "cost_summary.json";
+/// How often a server that does not take the file now is asked again.
+const MOST_TRIES: u32 = 3;
 
 /// How costs are told.
 #[derive(Clone, Debug)]
@@ -39,11 +43,14 @@ impl Costs {
 }
 
 impl Sender {
-    /// What the traces of these roots cost, where they called a model.
-    pub(super) fn summaries(&self, roots: &[&Waiting]) -> Result<Vec<CostSummary>, Error> {
+    /// What the traces of these roots cost, where they called a model. A trace that cannot be read is delivered without.
+    pub(super) fn summaries(&self, roots: &[&Waiting]) -> Vec<CostSummary> {
         let calling = roots.iter().filter(|root| root.trace.tokens > 0);
-        let spans = calling.map(|root| self.store.spans(root.trace_id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(spans.iter().filter_map(|spans| CostSummary::of(spans, &self.route.costs.prices)).collect())
+        calling.filter_map(|root| self.summary(root.trace_id)).collect()
+    }
+
+    fn summary(&self, trace: TraceId) -> Option<CostSummary> {
+        CostSummary::of(&self.store.spans(trace).ok()?, &self.route.costs.prices)
     }
 
     /// Puts the assessments into the store: they outlive this process, and are the same ones if they are made again.
@@ -72,17 +79,30 @@ impl Sender {
         cost.into_iter().chain([tokens]).map(finished)
     }
 
-    /// Puts the summary beside the trace, where `assessment` is the one it goes with and the trace's files are kept by the server. What the
-    /// outer result holds stops the delivery, the inner one does not.
-    pub(super) async fn put_summary_beside(&self, assessment: &Assessment) -> Result<Result<(), Failure>, Trouble> {
+    /// Puts the summary beside the trace, where the assessment is the one it goes with and the server keeps the files of the trace. False if
+    /// the server is to be asked again later; a server that goes on refusing keeps the assessment only.
+    pub(super) async fn put_summary_beside(
+        &self,
+        queued: &QueuedAssessment,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<bool, Trouble> {
+        let assessment = &queued.assessment;
         let is_its = assessment.name == TOKENS && assessment.source_id == ESTIMATOR;
         if !is_its || !self.route.costs.writes_file {
-            return Ok(Ok(()));
+            return Ok(true);
         }
-        let spans = self.store.spans(assessment.trace_id)?;
-        let Some(summary) = CostSummary::of(&spans, &self.route.costs.prices) else { return Ok(Ok(())) };
-        let Ok(body) = serde_json::to_vec_pretty(&summary) else { return Ok(Ok(())) };
-        Ok(self.mlflow.put_trace_file(assessment.trace_id, FILE, body).await)
+        let Some(summary) = self.summary(assessment.trace_id) else { return Ok(true) };
+        let Ok(body) = serde_json::to_vec_pretty(&summary) else { return Ok(true) };
+        match self.mlflow.put_trace_file(assessment.trace_id, FILE, body).await {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.status.is_none() || failure.status == Some(401) => Err(failure.into()),
+            Err(failure) if failure.verdict() != Verdict::Split && queued.tries < MOST_TRIES => Ok(false),
+            Err(failure) => {
+                let error = failure.into_error(self.mlflow.base());
+                on(Event::Blocked(format!("{error:#}; what a trace cost is said there without {FILE}")));
+                Ok(true)
+            }
+        }
     }
 }
 

@@ -35,8 +35,8 @@ impl Sender {
 
     /// Whether the server has it now, or never will.
     async fn send_assessment(&self, queued: &QueuedAssessment, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
-        if let Err(failure) = self.put_summary_beside(&queued.assessment).await? {
-            self.side_trouble(failure, on)?;
+        if !self.put_summary_beside(queued, on).await? {
+            return self.put_off(queued);
         }
         let age = now_unix_ns().saturating_sub(queued.assessment.time_unix_ns);
         match self.mlflow.assess(&queued.assessment).await {
