@@ -9,9 +9,9 @@ pub(super) struct Layer {
     pub(super) values: HashMap<String, (String, usize)>,
 }
 
-/// A table for `spanwright lint`, which says what is wrong in it.
+/// Tables for `spanwright lint` and `spanwright report`, which say what is wrong in them.
 #[cfg(feature = "store")]
-const LINTS: &str = "lints";
+const TABLES: [&str; 2] = ["lints", "gates"];
 
 /// Without a TOML reader there is no file.
 #[cfg(not(feature = "store"))]
@@ -56,7 +56,7 @@ pub(super) fn parse(
     };
     let mut values = HashMap::new();
     for (key, value) in table {
-        if key.get_ref() == LINTS && value.get_ref().is_table() {
+        if TABLES.contains(&&**key.get_ref()) && value.get_ref().is_table() {
             continue;
         }
         let line = line_of(key.span().start);
