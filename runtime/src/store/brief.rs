@@ -174,7 +174,7 @@ impl Default for BriefFilter {
 }
 
 impl Store {
-    /// Shows each trace the filter lets through to `each`, the longest stored first.
+    /// Shows each trace the filter lets through to `each`, once, in the order in which the store first heard of them.
     ///
     /// A thread of its own reads ahead. What this handle and its clones are asked meanwhile waits in between, and `each` must not ask
     /// them; nobody else waits. A trace that is stored while this reads may or may not be among them. A record that cannot be read is
