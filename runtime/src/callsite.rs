@@ -125,6 +125,30 @@ struct CleanText {
     words: [AtomicU64; 2],
 }
 
+/// What a callsite says of its spans, whatever is above them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Nothing.
+    None,
+    /// They let content in.
+    LetsIn,
+    /// They keep it out.
+    KeepsOut,
+}
+
+impl Word {
+    const ALL: [Self; 3] = [Self::None, Self::LetsIn, Self::KeepsOut];
+
+    /// Beside the number of a recorder, which has none of these bits.
+    const fn bit(self) -> u64 {
+        match self {
+            Self::None => 1 << 61,
+            Self::LetsIn => 1 << 62,
+            Self::KeepsOut => 1 << 63,
+        }
+    }
+}
+
 /// No recorder has this number.
 const NOBODY: u64 = u64::MAX;
 
@@ -249,6 +273,25 @@ impl Callsite {
     #[inline]
     pub(crate) fn plain_number(&self, recorder: u64) -> Option<u32> {
         (self.plain_for.load(Ordering::Acquire) == recorder).then(|| self.number.load(Ordering::Relaxed))
+    }
+
+    /// What this says to `recorder` of whether its spans keep content out, if that has been found out. It stands where a plain start is
+    /// remembered, as a callsite that says something has none.
+    pub(crate) fn word_to(&self, recorder: u64) -> Option<Word> {
+        let known = self.plain_for.load(Ordering::Acquire);
+        if known == recorder {
+            return Some(Word::None);
+        }
+        Word::ALL.into_iter().find(|word| known == recorder | word.bit())
+    }
+
+    /// Keeps that, unless another thread has.
+    pub(crate) fn set_word_to(&self, recorder: u64, word: Word) {
+        let known = self.plain_for.load(Ordering::Relaxed);
+        if known != recorder {
+            let now = recorder | word.bit();
+            let _ = self.plain_for.compare_exchange(known, now, Ordering::Release, Ordering::Relaxed);
+        }
     }
 
     /// Whether a short text is the one that is known to hold no credential.

@@ -36,6 +36,7 @@ mod chunk;
 mod clock;
 mod collector;
 pub mod config;
+pub mod configured;
 mod conformance;
 mod contain;
 mod context;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crate::capture::Policy;
 use crate::chunk::{Chunks, MAX_VALUE_BYTES};
 use crate::collector::{self, Collector, Occasion, Report};
-use crate::config::{Config, Experiment, Overrides, StorePlace};
+use crate::config::{Config, ConfigFile, Experiment, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
 use crate::execution;
 use crate::fork;
 use crate::record::RecordSink;
-use crate::recorder::{self, Recorder};
+use crate::recorder::{self, Discretion, Recorder};
 use crate::retold;
 use crate::tracker::{self, EventSink};
 
@@ -72,6 +72,33 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// A file of settings: a workflow file with `config.observability.mlflow`, or, if its name ends in `.toml`, one in place of the nearest
+    /// `spanwright.toml`. The environment and the other methods win over it. What cannot be used in it is an error of
+    /// [`install`](Self::install).
+    pub fn config_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.overrides.config_file = Some(ConfigFile::Path(path.into()));
+        self
+    }
+
+    /// The same from the text of a workflow file.
+    pub fn config_yaml(mut self, text: impl Into<String>) -> Self {
+        self.overrides.config_file = Some(ConfigFile::Yaml(text.into()));
+        self
+    }
+
+    /// Whether the content of spans is kept: values, texts of errors, events, texts of attributes and tags. Numbers, names, models and
+    /// tokens are kept all the same.
+    pub fn log_prompts(mut self, log_prompts: bool) -> Self {
+        self.overrides.log_prompts = Some(log_prompts);
+        self
+    }
+
+    /// The same for the spans of one name, and for what is below them: their own, their function's, or their declared id.
+    pub fn log_prompts_of(mut self, node: impl Into<String>, log_prompts: bool) -> Self {
+        self.overrides.nodes.push((node.into(), log_prompts));
+        self
+    }
+
     /// The MLflow server to deliver to: `http://…` or `https://…`. Without one, spans stay in the store.
     pub fn tracking_uri(mut self, uri: impl Into<String>) -> Self {
         self.overrides.tracking_uri = Some(uri.into());
@@ -131,9 +158,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_state`] if the program is traced already; [`Error::is_store`] if no collector can be started.
+    /// [`Error::is_config`] if something in a file that was named cannot be used; [`Error::is_state`] if the program is traced already; [`Error::is_store`] if no collector can be started.
     pub fn install(self) -> Result<Guard, Error> {
-        let (config, warnings) = Config::of_process(self.overrides);
+        let (config, warnings) = Config::checked(self.overrides)?;
         let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
         let diagnostics = self.diagnostics.unwrap_or_else(standard);
         diagnostics.keep();
@@ -193,7 +220,9 @@ impl Parts {
 
     /// A recorder that is not installed yet.
     fn new_recorder(&self) -> &'static Recorder {
-        Recorder::start(Chunks::new(), self.policy(), self.config.sampling_ratio.value)
+        let named = self.config.nodes.iter().map(|node| (node.name.clone(), !node.log_prompts.value)).collect();
+        let discretion = Discretion { usual: !self.config.log_prompts.value, named };
+        Recorder::start_with(Chunks::new(), self.policy(), self.config.sampling_ratio.value, discretion)
     }
 
     fn recorder(&self) -> Result<&'static Recorder, Error> {

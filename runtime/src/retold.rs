@@ -16,6 +16,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
     Policy {
         cap: config.capture.value,
         full_bytes: config.max_value_bytes.value.min(MAX_VALUE_BYTES),
+        run_name: config.run_name.value.clone(),
         rules: config.redact.value.iter().fold(Rules::new(), |rules, words| rules.redact(words)),
         ..Policy::default()
     }
@@ -42,7 +43,8 @@ pub struct Retelling {
 impl Retelling {
     /// As `config` has it.
     pub fn new(config: &Config) -> Self {
-        Self { policy: policy(config), tape: Tape::default() }
+        let policy = policy(config);
+        Self { policy: if config.log_prompts.value { policy } else { policy.discreet() }, tape: Tape::default() }
     }
 
     /// A value in full, as far as the configuration allows; `None` if values are not captured at all. JSON text in it

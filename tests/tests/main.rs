@@ -1,12 +1,15 @@
 //! Behaviour, and end to end with a real MLflow server.
 
 mod attributes;
+mod configuration;
+mod configured;
 mod contract;
 mod crash_matrix;
 mod crash_repair;
 mod declared;
 mod degradation;
 mod delivery;
+mod discretion;
 mod end_to_end;
 mod executions;
 mod fault_disk;

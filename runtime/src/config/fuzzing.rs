@@ -29,8 +29,8 @@ pub(crate) fn settings(bytes: &[u8]) {
     };
     let path = Path::new("/project/spanwright.toml");
     let layers = Layers::with_file(&env, path, &String::from_utf8_lossy(file));
-    let (config, warnings) = Config::of(Overrides::default(), layers, Path::new("/project"));
-    for warning in &warnings {
+    let (config, layers) = Config::of(Overrides::default(), layers, Path::new("/project"));
+    for warning in &layers.warnings {
         assert!(!warning.contains(PLANTED) && !warning.contains('\n'), "{warning}");
     }
     let shown = format!("{:?} {config:?}", config.settings());
@@ -64,7 +64,7 @@ impl<'a> Layers<'a> {
     fn with_file(env: &'a dyn Fn(&str) -> Option<String>, path: &'a Path, content: &str) -> Self {
         let mut warnings = Vec::new();
         let file =
-            file::parse(path, content, &mut warnings).map(|values| file::Layer { path: path.to_owned(), values });
+            file::parse(path, content, &mut warnings).map_err(|wrong| warnings.push(wrong)).ok();
         Self::of(env, file, Path::new("/project"), warnings)
     }
 }

@@ -42,12 +42,20 @@ impl<'s> Facts<'s> {
 
     fn text(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
         if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
+            let policy = recorder.policy();
+            self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
+        }
+    }
+
+    /// A text that names or routes, and is no content.
+    fn label(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
+        if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
             // Of two attributes of one name the later one holds.
             if kind == NoteKind::Attribute {
                 self.finish();
             }
             let policy = recorder.policy();
-            self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
+            self.span.note_with(kind, key, |out| capture::label(out, key, &text, MAX_TEXT_CHARS, policy));
         }
     }
 
@@ -64,27 +72,27 @@ impl<'s> Facts<'s> {
 
     /// The session of the trace.
     pub fn session(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Session, "", value);
+        self.label(NoteKind::Session, "", value);
     }
 
     /// The user of the trace.
     pub fn user(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::User, "", value);
+        self.label(NoteKind::User, "", value);
     }
 
     /// The experiment of the trace, by name or id.
     pub fn experiment(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Experiment, "", value);
+        self.label(NoteKind::Experiment, "", value);
     }
 
     /// Opens a run for the trace, named as its root.
     pub fn run(&self) {
-        self.text(NoteKind::OpenRun, "", "");
+        self.label(NoteKind::OpenRun, "", "");
     }
 
     /// Opens a run of this name for the trace.
     pub fn run_named(&self, name: &(impl Text + ?Sized)) {
-        self.text(NoteKind::OpenRun, "", name);
+        self.label(NoteKind::OpenRun, "", name);
     }
 
     /// A parameter of the run.
@@ -99,37 +107,37 @@ impl<'s> Facts<'s> {
 
     /// What set a scheduled job off.
     pub fn trigger(&self, value: &(impl Text + ?Sized)) {
-        self.tag("trigger", value);
+        self.label(NoteKind::Tag, "trigger", value);
     }
 
     /// The schedule of a scheduled job.
     pub fn schedule(&self, value: &(impl Text + ?Sized)) {
-        self.tag("schedule_id", value);
+        self.label(NoteKind::Tag, "schedule_id", value);
     }
 
     /// Who delegates.
     pub fn from(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "from", value);
+        self.label(NoteKind::Attribute, "from", value);
     }
 
     /// To whom is delegated.
     pub fn to(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "to", value);
+        self.label(NoteKind::Attribute, "to", value);
     }
 
     /// The policy a sandbox runs under.
     pub fn policy(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "sandbox.policy", value);
+        self.label(NoteKind::Attribute, "sandbox.policy", value);
     }
 
     /// The model that is called.
     pub fn model(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Model, "model", value);
+        self.label(NoteKind::Model, "model", value);
     }
 
     /// The provider that is called.
     pub fn provider(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Model, "provider", value);
+        self.label(NoteKind::Model, "provider", value);
     }
 
     /// Definitions of the tools the model is offered.

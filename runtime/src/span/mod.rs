@@ -21,6 +21,7 @@ pub use opening::Opening;
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -77,6 +78,7 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     match current.open() {
         Some((recorder, trace, parent)) if site.kind != Kind::Scheduled && recorder.is_ours() => {
+            let recorder = recorder.of_site(site);
             let id = begin(site, recorder, trace, Some(parent), values);
             if site.kind == Kind::Workflow {
                 execution::began(trace, id, false, recorder, site);
@@ -93,6 +95,7 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
     let Some(recorder) = current.recorder.map_or_else(recorder::installed, Recorder::ours) else { return span };
+    let recorder = recorder.of_site(site);
     if current.span.is_valid() && site.kind != Kind::Scheduled {
         return start_below_inherited(site, recorder, current, values);
     }
@@ -300,7 +303,7 @@ impl Span {
             None => Ending::Ok,
             Some(failure) if observed.expected => {
                 self.note_with(NoteKind::Attribute, "spanwright.expected_error", |out| {
-                    capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+                    self.tell_failure(out, failure, recorder);
                 });
                 Ending::Ok
             }
@@ -313,8 +316,17 @@ impl Span {
 
     fn note_failure(&self, recorder: &Recorder, failure: &Failure<'_>) {
         self.note_with(NoteKind::Error, &tape::short_type_name(failure.kind()), |out| {
-            capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+            self.tell_failure(out, failure, recorder);
         });
+    }
+
+    /// Writes the text of an error or panic. One that may be passed on from where content is kept out is kept out too.
+    fn tell_failure(&self, out: &mut Tape, failure: &dyn fmt::Display, recorder: &Recorder) {
+        if recorder.tells_failure(self.trace) {
+            capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+        } else {
+            capture::kept_out(out);
+        }
     }
 
     /// Writes a captured output, as far as the callsite and the policy let it be captured.
@@ -367,7 +379,13 @@ impl Span {
         let Some(recorder) = self.recorder() else { return };
         let end = now_unix_ns();
         let message = contain::message(payload);
-        self.note_with(NoteKind::Error, "panic", |out| capture::text(out, message, MAX_TEXT_CHARS, recorder.policy()));
+        self.note_with(NoteKind::Error, "panic", |out| {
+            if recorder.tells_failure(self.trace) {
+                capture::text(out, message, MAX_TEXT_CHARS, recorder.policy());
+            } else {
+                capture::kept_out(out);
+            }
+        });
         self.end(recorder, end, Ending::Panic, false);
     }
 
@@ -495,6 +513,11 @@ pub(crate) fn write_note(recorder: Option<&'static Recorder>, span: SpanId, kind
 #[cold]
 #[inline(never)]
 fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -> bool {
+    // Those that do and do not keep content out are told once, together.
+    let (recorder, speaker) = (recorder.first(), recorder.first().of_site(site));
+    if site.is_announced_to(recorder.number()) {
+        return true;
+    }
     #[derive(Serialize)]
     struct Facts<'a> {
         name: &'a str,
@@ -528,13 +551,13 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         }),
         file: site.location.file(),
         line: site.location.line(),
-        notes: standing_notes(site, recorder),
+        notes: standing_notes(site, speaker),
     };
     let Ok(facts) = serde_json::to_vec(&facts) else { return false };
     let written = recorder.chunks().site(number, &facts);
     if written {
         site.set_announced_to(recorder.number());
-        if opening::is_plain(site, recorder.policy()) {
+        if !recorder.has_word_of(site) && opening::is_plain(site, recorder.policy()) {
             site.set_plain_for(recorder.number());
         }
     }
@@ -554,6 +577,11 @@ fn standing_notes(site: &'static Callsite, recorder: &Recorder) -> Vec<(u8, &'st
         let mut body = Tape::default();
         capture::text(&mut body, site.workflow, MAX_TEXT_CHARS, policy);
         notes.push((NoteKind::Tag as u8, "workflow", body.to_vec()));
+    }
+    if let Some(name) = policy.run_name.as_deref().filter(|_| site.kind.is_execution()) {
+        let mut body = Tape::default();
+        capture::text(&mut body, name, MAX_TEXT_CHARS, policy);
+        notes.push((NoteKind::OpenRun as u8, "", body.to_vec()));
     }
     notes
 }
