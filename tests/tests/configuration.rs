@@ -86,7 +86,8 @@ fn an_old_workflow_file_is_read_unchanged_and_its_file_store_is_said_once() {
     assert_eq!(ran.answers[0], "enabled true");
     let about_file = ran.said.iter().filter(|line| line.contains("file://./mlruns")).count();
     assert_eq!(about_file, 1, "{:?}", ran.said);
-    let about_node = ran.said.iter().filter(|line| line.contains("old.yaml:11") && line.contains("`log_artifacts`")).count();
+    let about_node =
+        ran.said.iter().filter(|line| line.contains("old.yaml:10") && line.contains("`log_artifacts`")).count();
     assert_eq!((about_node, ran.said.len()), (1, 2), "{:?}", ran.said);
     assert_eq!(place.stored().len(), 12, "spans are kept in the store all the same");
     assert!(!place.home.path().join("mlruns").exists());
@@ -113,7 +114,7 @@ fn a_value_that_cannot_be_used_is_an_error_that_names_the_choices_and_an_unknown
     for (section, parts) in [
         ("artifact_level: verbose", &["5: artifact_level = verbose", "minimal, standard or full"][..]),
         ("enabled: maybe", &["5: enabled = maybe", "true or false"]),
-        ("log_prompts: [1]", &["5: log_prompts = 1", "true or false"]),
+        ("log_prompts: [1]", &["5: log_prompts = [1]", "true or false"]),
         ("async_logging: sometimes", &["async_logging = sometimes", "true or false"]),
         ("retention_days: soon", &["retention_days = soon", "a number of days"]),
         ("tracking_uri: localhost:5000", &["tracking_uri = localhost:5000", "the scheme is missing"]),
@@ -126,17 +127,23 @@ fn a_value_that_cannot_be_used_is_an_error_that_names_the_choices_and_an_unknown
     let missing = Tracker::from_config("/nowhere/workflow.yaml").expect_err("it is not there");
     assert!(missing.is_config() && missing.to_string().contains("/nowhere/workflow.yaml"), "{missing}");
 
-    let (config, warnings) = of_section("{enabled: true, artefact_level: full, from_the_future: {a: [1]}, password: hunter2}");
+    let (config, warnings) =
+        of_section("{enabled: true, artefact_level: full, from_the_future: {a: [1]}, password: hunter2}");
     assert_eq!(config.artifact_level.value.as_str(), "standard");
     assert_eq!(warnings.len(), 3, "{warnings:?}");
-    assert!(warnings[0].contains("`artefact_level` is ignored") && warnings[0].contains("did you mean `artifact_level`?"));
+    assert!(
+        warnings[0].contains("`artefact_level` is ignored") && warnings[0].contains("did you mean `artifact_level`?")
+    );
     assert!(warnings[1].contains("`from_the_future` is ignored") && warnings[1].contains("the keys are enabled, "));
     assert!(warnings[2].contains("MLFLOW_TRACKING_PASSWORD") && !warnings.concat().contains("hunter2"));
 
     // A program that names no file is not stopped by one: what cannot be used is a line, and its default.
     let folder = TempDir::new().expect("a folder");
-    fs::write(folder.path().join("w.yaml"), "config: {observability: {mlflow: {enabled: true, artifact_level: verbose}}}")
-        .expect("a file");
+    fs::write(
+        folder.path().join("w.yaml"),
+        "config: {observability: {mlflow: {enabled: true, artifact_level: verbose}}}",
+    )
+    .expect("a file");
     let (config, warnings) = load(folder.path(), &[("SPANWRIGHT_CONFIG", "w.yaml")], Overrides::default());
     assert_eq!((config.disabled.value, warnings.len()), (false, 1), "{warnings:?}");
     assert!(warnings[0].contains("w.yaml:1: artifact_level = verbose is ignored"), "{warnings:?}");
@@ -170,13 +177,17 @@ fn code_wins_over_the_environment_that_over_our_own_file_and_that_over_the_workf
                 log_prompts = true\n[nodes.c]\nlog_prompts = true\nlog_artifacts = true\n";
     fs::write(folder.path().join("spanwright.toml"), ours).expect("a file");
     let env = [("MLFLOW_TRACE_SAMPLING_RATIO", "0.3"), ("OTEL_SERVICE_NAME", "three")];
-    let code = Overrides { service_name: Some("four".into()), nodes: vec![("c".into(), false)], ..Overrides::default() };
+    let code =
+        Overrides { service_name: Some("four".into()), nodes: vec![("c".into(), false)], ..Overrides::default() };
     let (config, warnings) = load(folder.path(), &env, code);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("spanwright.toml:9: `log_artifacts` of node `c` is ignored"), "{warnings:?}");
 
     let at = |name: &str, line| Source::File(folder.path().join(name), Some(line));
-    assert_eq!((config.artifact_level.value.as_str(), config.artifact_level.source), ("minimal", at("workflow.yaml", 10)));
+    assert_eq!(
+        (config.artifact_level.value.as_str(), config.artifact_level.source),
+        ("minimal", at("workflow.yaml", 10))
+    );
     assert_eq!(config.experiment.source, at("spanwright.toml", 2));
     assert_eq!(config.sampling_ratio.source, Source::Env("MLFLOW_TRACE_SAMPLING_RATIO"));
     assert_eq!((config.service_name.value.as_deref(), config.service_name.source), (Some("four"), Source::Code));
@@ -206,14 +217,17 @@ fn doctor_shows_what_a_workflow_file_sets_where_it_stands_and_which_variables_do
     };
     let in_file = |line: u32| format!("{}:{line}", place.home.path().join("old.yaml").display());
     assert!(setting("SPANWRIGHT_CONFIG").1.contains("environment SPANWRIGHT_CONFIG"));
-    assert_eq!(setting("MLFLOW_DISABLE_TRACES"), ("false".into(), in_file(19)));
-    assert_eq!(setting("MLFLOW_EXPERIMENT_NAME"), ("old_experiment".into(), in_file(21)));
-    assert_eq!(setting("SPANWRIGHT_STORE_MAX_DAYS"), ("30".into(), in_file(26)));
+    assert_eq!(setting("MLFLOW_DISABLE_TRACES"), ("false".into(), in_file(18)));
+    assert_eq!(setting("MLFLOW_EXPERIMENT_NAME"), ("old_experiment".into(), in_file(20)));
+    assert_eq!(setting("SPANWRIGHT_STORE_MAX_DAYS"), ("30".into(), in_file(25)));
     assert_eq!(setting("MLFLOW_TRACKING_URI"), ("http://127.0.0.1:1".into(), "environment MLFLOW_TRACKING_URI".into()));
-    assert_eq!(setting("nodes.log_prompts"), ("research: false".into(), in_file(10)));
+    assert_eq!(setting("nodes.log_prompts"), ("research: false".into(), in_file(9)));
     let (value, source) = setting("MLFLOW_ASYNC_TRACE_LOGGING_MAX_WORKERS");
     assert!(value == "20" && source.starts_with("no effect: "), "{source}");
-    assert!(!diagnosis.to_string().contains("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"), "what is so anyway is not worth a word");
+    assert!(
+        !diagnosis.to_string().contains("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"),
+        "what is so anyway is not worth a word"
+    );
     assert!(!diagnosis.to_string().contains("hunter2"));
 }
 

@@ -20,9 +20,7 @@ pub fn run(place: &Place, arguments: &[&str]) -> Ended {
 /// A place with a workflow file of this section, and nodes.
 pub fn place(section: &str, nodes: &str) -> Place {
     let place = Place::new(CONFIGURED);
-    let text = format!(
-        "flow: {{name: weather}}\nnodes: {nodes}\nconfig:\n  observability:\n    mlflow: {section}\n"
-    );
+    let text = format!("flow: {{name: weather}}\nnodes: {nodes}\nconfig:\n  observability:\n    mlflow: {section}\n");
     fs::write(place.home.path().join("workflow.yaml"), text).expect("a file");
     place
 }
@@ -46,7 +44,8 @@ fn a_tracker_that_is_off_runs_what_it_is_given_and_touches_nothing() {
         let ran = run(&place, &["workflow.yaml", "answer", "wind", "named", "workflow_a"]);
         assert_eq!(ran.answers[..3], ["enabled false", "Ok(\"about WEATHER\")", "42"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-        let left: Vec<_> = fs::read_dir(place.home.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(place.home.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["workflow.yaml"], "no file is made");
     }
 }
@@ -61,7 +60,9 @@ fn a_trace_is_a_workflow_or_an_agent_by_its_name_and_has_its_attributes() {
     let spans = place.stored();
     let types = ["workflow_a", "MyWorkflow", "node_x"].map(|name| named(&spans, name).span_type.clone());
     assert_eq!(types, ["WORKFLOW", "WORKFLOW", "AGENT"]);
-    assert!(spans.iter().filter(|span| span.parent_id.is_none()).all(|span| span.source.file.ends_with("configured.rs")));
+    assert!(
+        spans.iter().filter(|span| span.parent_id.is_none()).all(|span| span.source.file.ends_with("configured.rs"))
+    );
     assert_eq!(named(&spans, "node_x").attribute("answer"), Some(&AttributeValue::Int(42)));
     let whole = named(&spans, "workflow_weather");
     let attribute = |key: &str| whole.attribute(key).cloned();
@@ -78,15 +79,21 @@ fn a_server_that_is_not_there_costs_no_time_and_one_line_that_says_what_to_do() 
     let full = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     rustix::net::listen(&full, 0).expect("it can be told to");
     let address = full.local_addr().expect("it is bound");
-    let crowd: Vec<_> =
-        (0..4).filter_map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()).collect();
+    let crowd: Vec<_> = (0..4)
+        .filter_map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
+        .collect();
     for uri in [format!("http://127.0.0.1:{}", free_port()), format!("http://{address}")] {
         let place = place(&format!("{{enabled: true, tracking_uri: '{uri}'}}"), "[]");
         let ran = run(&place, &["workflow.yaml", "answer", "wind", "spans", "100"]);
         assert_eq!(ran.answers[..2], ["enabled true", "Ok(\"about WEATHER\")"]);
         assert!(microseconds(&ran) < 3_000_000, "{ran:?}");
         let [said] = &ran.said[..] else { panic!("one line: {:?}", ran.said) };
-        for part in [uri.as_str(), "kept in the store", "spanwright push", "mlflow server --backend-store-uri sqlite:///mlflow.db"] {
+        for part in [
+            uri.as_str(),
+            "kept in the store",
+            "spanwright push",
+            "mlflow server --backend-store-uri sqlite:///mlflow.db",
+        ] {
             assert!(said.contains(part), "`{part}` in {said}");
         }
         assert_eq!(place.stored().len(), 107, "everything is kept");
@@ -113,11 +120,16 @@ fn a_database_as_tracking_uri_is_never_opened() {
 /// A2-15: at 500 ms a request, a thousand spans are produced before the first of them can have been answered for.
 #[test]
 fn a_slow_server_does_not_slow_a_workflow_and_has_everything_when_the_program_ends() {
-    let receiver = Receiver::start_with(|_, _| Some(Act::Late(Duration::from_millis(500), Box::new(Act::json(200, "{}")))));
+    let receiver =
+        Receiver::start_with(|_, _| Some(Act::Late(Duration::from_millis(500), Box::new(Act::json(200, "{}")))));
     let mut place = place(&format!("{{enabled: true, tracking_uri: '{}'}}", receiver.uri()), "[]");
     place.set("SPANWRIGHT_FLUSH_TIMEOUT_MS", "60000");
     let ran = run(&place, &["workflow.yaml", "spans", "1000"]);
-    assert_eq!((ran.answers[..2].to_vec(), ran.said.len()), (vec!["enabled true".into(), "500500".into()], 0), "{ran:?}");
+    assert_eq!(
+        (ran.answers[..2].to_vec(), ran.said.len()),
+        (vec!["enabled true".into(), "500500".into()], 0),
+        "{ran:?}"
+    );
     // Waiting for as few as two answers would take longer than all of it.
     assert!(microseconds(&ran) < 1_000_000, "{ran:?}");
     receiver.assert_took_once(1001);

@@ -32,7 +32,7 @@ fn ask(question: &str) -> Reply {
     Reply(format!("about {question}"))
 }
 
-#[node(capture = "full", output = "full", attributes(topic = topic, rounds = 2, long = topic.repeat(9)), handle = span, tags(topic = topic))]
+#[node(capture = "full", attributes(topic = topic, rounds = 2, long = topic.repeat(9)), handle = span)]
 fn research(topic: &str) -> Result<String, String> {
     span.event(topic);
     span.event_with("asked", serde_json::json!({ "topic": topic }));
@@ -49,13 +49,13 @@ fn research(topic: &str) -> Result<String, String> {
     if topic.len() % 2 == 0 { Err(format!("nothing about {}", reply.0)) } else { panic!("at a loss about {}", reply.0) }
 }
 
-#[node(capture = "full", output = "full")]
+#[node(capture = "full")]
 fn write_up(topic: &str) -> String {
     ask(topic).0
 }
 
 /// Passes on how the other failed.
-#[workflow(capture = "none", output = "none")]
+#[workflow(capture = "none")]
 fn research_workflow(topic: &str) -> Result<String, String> {
     write_up("open question");
     let found = pass_on(topic)?;
@@ -163,7 +163,8 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
     for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             found.extend(files_with(&path, text));
-        } else if std::fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes())) {
+        } else if std::fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+        {
             found.push(path.display().to_string());
         }
     }
@@ -185,8 +186,9 @@ fn what_a_quiet_node_was_told_is_in_no_file_and_in_nothing_that_is_sent() {
     assert_eq!((files_with(quiet.home.path(), SECRET), sent(SECRET)), (Vec::new(), 0));
     assert!(sent("about WEATHER") > 0, "the other node is told of");
     // What the child left is taken in.
-    quiet.stored();
-    quiet.doctor();
+    let mut tool = std::process::Command::new(env!("CARGO_BIN_EXE_spanwright-tool"));
+    let listed = tool.arg("list").current_dir(quiet.home.path()).env_clear().env("HOME", quiet.home.path()).output();
+    assert!(listed.is_ok_and(|listed| listed.status.success()));
     let upper = SECRET.to_uppercase();
     assert_eq!((files_with(quiet.home.path(), &upper), sent(&upper)), (Vec::new(), 0));
     let spans = quiet.stored();
@@ -195,19 +197,22 @@ fn what_a_quiet_node_was_told_is_in_no_file_and_in_nothing_that_is_sent() {
     assert_eq!(tokens, 3 * 13, "tokens of all three calls: {spans:#?}");
 
     run(&open, &["workflow.yaml", "answer", SECRET]);
-    assert!(sent(SECRET) > 0 && !files_with(open.home.path(), SECRET).is_empty(), "without the setting it is everywhere");
+    assert!(
+        sent(SECRET) > 0 && !files_with(open.home.path(), SECRET).is_empty(),
+        "without the setting it is everywhere"
+    );
 }
 
 /// A2-20, on a real server.
 #[test]
 fn mlflow_shows_nothing_of_a_quiet_node_and_counts_its_tokens() {
-    let server = mlflow::server();
+    let server = mlflow::shared();
     let section = format!("{{enabled: true, tracking_uri: '{}', experiment_name: quiet}}", server.uri());
     let place = place(&section, "[{id: research, log_prompts: false}]");
     let ran = run(&place, &["workflow.yaml", "answer", SECRET]);
     assert_eq!((ran.code, ran.said.len()), (Some(0), 0), "{ran:?}");
     let trace = place.stored()[0].trace_id;
-    let text = server.trace(trace).to_string();
+    let text = server.wait_for("the trace", |server| server.trace(&format!("tr-{trace}"))).to_string();
     assert!(!text.contains(SECRET), "{text}");
     assert!(text.contains("about WEATHER") && text.contains("research"), "{text}");
 }

@@ -76,7 +76,14 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { cap: Capture::Full, preview_bytes: 2048, full_bytes: 1 << 20, rules: Rules::default(), discreet: false, run_name: None }
+        Self {
+            cap: Capture::Full,
+            preview_bytes: 2048,
+            full_bytes: 1 << 20,
+            rules: Rules::default(),
+            discreet: false,
+            run_name: None,
+        }
     }
 }
 

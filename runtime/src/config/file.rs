@@ -49,8 +49,7 @@ pub(super) fn content(path: &Path) -> Result<String, String> {
     if is_too_long {
         return Err(format!("{} is ignored: it is longer than {LONGEST} bytes", path.display()));
     }
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("{} is ignored: it cannot be read ({error})", path.display()))
+    std::fs::read_to_string(path).map_err(|error| format!("{} is ignored: it cannot be read ({error})", path.display()))
 }
 
 /// Without a TOML reader there is nothing to be read from a file that is named, either.

@@ -63,8 +63,7 @@ pub(crate) fn uri(bytes: &[u8]) {
 impl<'a> Layers<'a> {
     fn with_file(env: &'a dyn Fn(&str) -> Option<String>, path: &'a Path, content: &str) -> Self {
         let mut warnings = Vec::new();
-        let file =
-            file::parse(path, content, &mut warnings).map_err(|wrong| warnings.push(wrong)).ok();
+        let file = file::parse(path, content, &mut warnings).map_err(|wrong| warnings.push(wrong)).ok();
         Self::of(env, file, Path::new("/project"), warnings)
     }
 }

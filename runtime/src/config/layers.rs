@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::uri::without_secrets;
-use super::{ArtifactLevel, ChunkPlace, ConfigFile, Durability, Setting, Source, StorePlace, Variable, file, level, workflow};
 use super::variables::CONFIG;
+use super::{
+    ArtifactLevel, ChunkPlace, ConfigFile, Durability, Setting, Source, StorePlace, Variable, file, level, workflow,
+};
 use crate::callsite::Capture;
 
 /// Characters of a value that a warning repeats.

@@ -412,7 +412,10 @@ impl Config {
                 layers::milliseconds,
             ),
             working_folder: cwd.to_owned(),
-            workflow: from.workflow.as_ref().map(|file| Setting { value: file.workflow.clone(), source: from.named_by.clone() }),
+            workflow: from
+                .workflow
+                .as_ref()
+                .map(|file| Setting { value: file.workflow.clone(), source: from.named_by.clone() }),
             without_effect: unread::without_effect(&from),
         };
         let unused = unread::said(&config.without_effect).into_iter().chain(reserved(&mut from)).collect::<Vec<_>>();
@@ -526,14 +529,22 @@ fn reserved(from: &mut Layers<'_>) -> Vec<String> {
     let (mut lines, mut complaints) = (Vec::new(), Vec::new());
     let keys = [
         ("async_logging", false, "spans are on disk before they are delivered, and nothing waits for that"),
-        ("redact_pii", true, "credentials are always redacted; name other words with `redact`, and nodes whose content is not kept with `log_prompts`"),
+        (
+            "redact_pii",
+            true,
+            "credentials are always redacted; name other words with `redact`, and nodes whose content is not kept with `log_prompts`",
+        ),
     ];
     for (key, without_effect, why) in keys {
         let Some((text, source)) = from.in_section(key) else { continue };
         match layers::flag(&Found::in_node(&text, &source)) {
-            Ok(value) if value == without_effect => lines.push(format!("{source}: `{key}: {value}` has no effect here: {why}")),
+            Ok(value) if value == without_effect => {
+                lines.push(format!("{source}: `{key}: {value}` has no effect here: {why}"))
+            }
             Ok(_) => {}
-            Err(wrong) => complaints.push((format!("{source}: {key} = {} is ignored: {wrong}", layers::shown(&text)), source)),
+            Err(wrong) => {
+                complaints.push((format!("{source}: {key} = {} is ignored: {wrong}", layers::shown(&text)), source))
+            }
         }
     }
     from.complain(complaints);

@@ -23,7 +23,8 @@ struct Unread {
 
 const DELIVERY: &str = "spans are on disk before they are delivered, and nothing waits for that";
 const LOGIN: &str = "a server is told a user and password, or a token";
-const RETRIES: &str = "pauses between attempts are as long as a server is away, 30 s at most, and longer where it asks for that";
+const RETRIES: &str =
+    "pauses between attempts are as long as a server is away, 30 s at most, and longer where it asks for that";
 const END: &str = "a trace ends when its workflow does, or its process";
 const CONTENT: &str = "values stay in their spans";
 const OTHERS: &str = "spans go to MLflow, as MLflow has them";

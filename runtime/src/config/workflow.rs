@@ -2,6 +2,7 @@
 //!
 //! The rest of such a file belongs to whoever runs the workflow, and is not looked at.
 
+#[cfg(feature = "yaml")]
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[("enabled", "disabled"), ("retenti
 pub(super) const EXPERIMENT: &str = "configurable_agents";
 
 /// Version of a workflow that has none.
+#[cfg(feature = "yaml")]
 const UNVERSIONED: &str = "unversioned";
 
 #[cfg(not(feature = "yaml"))]
@@ -118,19 +120,28 @@ fn values(section: &Node, path: &Path, warnings: &mut Vec<String>) -> Values {
             warnings.push(unknown(path, entry.line, key, &known));
             continue;
         }
-        let text = entry.node.text().map(|text| text.trim().to_owned());
-        let list = || entry.node.items().iter().map(|item| item.text()).collect::<Option<Vec<_>>>().map(|items| items.join(","));
-        // What is neither is no value that any setting takes.
-        let text = text.or_else(list).unwrap_or_else(|| "{…}".to_owned());
-        values.insert(key.to_owned(), (text, entry.line));
+        values.insert(key.to_owned(), (text(key, &entry.node), entry.line));
     }
     values
+}
+
+/// A value as a setting reads it. What is neither text nor, where that may be, a list of texts, is none that any setting takes.
+#[cfg(feature = "yaml")]
+fn text(key: &str, node: &Node) -> String {
+    let items: Option<Vec<_>> = node.items().iter().map(|item| item.text()).collect();
+    match (node.text(), items) {
+        (Some(text), _) => text.trim().to_owned(),
+        (None, Some(items)) if key == super::variables::REDACT.key => items.join(","),
+        (None, Some(items)) if !items.is_empty() => format!("[{}]", items.join(", ")),
+        (None, _) => "{…}".to_owned(),
+    }
 }
 
 /// Keys the section may have: those it has always had, and those of `spanwright.toml`.
 #[cfg(feature = "yaml")]
 fn known_keys() -> Vec<&'static str> {
-    let own = ["enabled", "tracking_uri", "experiment_name", "run_name", "log_prompts", "log_artifacts", "artifact_level"];
+    let own =
+        ["enabled", "tracking_uri", "experiment_name", "run_name", "log_prompts", "log_artifacts", "artifact_level"];
     let others = ["async_logging", "retention_days", "redact_pii"];
     let ours = super::VARIABLES.iter().map(|known| known.key).filter(|key| !key.is_empty() && !own.contains(key));
     own.into_iter().chain(others).chain(ours).collect()

@@ -149,7 +149,8 @@ fn merge(entries: &mut Vec<Entry>) {
     let (merged, own): (Vec<_>, Vec<_>) = std::mem::take(entries).into_iter().partition(|entry| entry.key == MERGE);
     *entries = own;
     for Entry { node, .. } in merged {
-        let maps: Vec<&Node> = if node.items().is_empty() { vec![&node] } else { node.items().iter().map(|map| &**map).collect() };
+        let maps: Vec<&Node> =
+            if node.items().is_empty() { vec![&node] } else { node.items().iter().map(|map| &**map).collect() };
         for entry in maps.into_iter().flat_map(Node::entries) {
             if !entries.iter().any(|own| own.key == entry.key) {
                 entries.push(entry.clone());

@@ -72,7 +72,9 @@ mod tests {
     fn a_name_has_one_callsite_whoever_asks_and_beyond_a_limit_they_share() {
         let here = Location::caller();
         let names: Vec<String> = (0..50).map(|number| format!("Workflow {number}")).collect();
-        let sites = |names: &[String]| names.iter().map(|name| site(name, here) as *const Callsite as usize).collect::<Vec<_>>();
+        let sites = |names: &[String]| {
+            names.iter().map(|name| site(name, here) as *const Callsite as usize).collect::<Vec<_>>()
+        };
         let seen: Vec<_> = std::thread::scope(|threads| {
             let asking: Vec<_> = (0..4).map(|_| threads.spawn(|| sites(&names))).collect();
             asking.into_iter().map(|asking| asking.join().expect("no panic")).collect()

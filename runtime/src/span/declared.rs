@@ -2,8 +2,8 @@
 
 use crate::contract::DeclaredSpan;
 
-use super::open::{OpenSpan, current};
 use super::Facts;
+use super::open::{OpenSpan, current};
 
 /// An item of `spans!`: the typed handle of a declared span, and what is declared of it.
 #[diagnostic::on_unimplemented(

@@ -41,7 +41,7 @@ fn ask(question: &str) -> Reply {
     Reply { text: format!("about {question}"), usage: Usage { input: 10, output: 3, ..Usage::default() } }
 }
 
-#[node(capture = "full", output = "full", attributes(topic = topic, rounds = 2), handle = span)]
+#[node(capture = "full", attributes(topic = topic, rounds = 2), handle = span)]
 fn research(topic: &str) -> Result<String, String> {
     span.tag("request", topic);
     span.event_with("found", serde_json::json!({ "topic": topic }));
@@ -49,7 +49,7 @@ fn research(topic: &str) -> Result<String, String> {
     Err(format!("nothing reliable {}", reply.text))
 }
 
-#[node(capture = "full", output = "full")]
+#[node(capture = "full")]
 fn write_up(topic: &str) -> Result<String, String> {
     Ok(ask(&topic.to_uppercase()).text)
 }
@@ -72,7 +72,6 @@ fn both(text: &str) -> Result<String, String> {
     research(text)
 }
 
-#[expect(unsafe_code)]
 fn forked(tracker: &Tracker, text: &str) {
     tracker.trace_workflow().call(|| in_child(text));
 }
