@@ -10,8 +10,11 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use spanwright::export::names;
-use spanwright::record::{AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, SpanRecord, WorkflowFacts};
+use spanwright::record::{
+    AttributeValue, Ending, ErrorFacts, Event, Json, ModelFacts, SpanRecord, Usage, WorkflowFacts,
+};
 use spanwright::{Retelling, SpanId, TraceId};
+use spanwright_prices::Tokens;
 
 use crate::agents::Agents;
 use crate::ids;
@@ -299,10 +302,14 @@ impl Teller<'_> {
             span.ending = Ending::Error;
             span.error = Some(self.error("ApiError", call.text.as_deref().unwrap_or_default()));
         } else if model.is_some() || call.usage.is_some() {
+            let provider = model.filter(|model| model.contains("claude")).map(|_| "anthropic");
+            let tokens = call.usage.as_ref().map(tokens);
             span.model = Some(ModelFacts {
                 model: model.map(str::to_owned),
-                provider: model.filter(|model| model.contains("claude")).map(|_| "anthropic".to_owned()),
+                provider: provider.map(str::to_owned),
                 usage: call.usage,
+                // From the usage alone a server would take the tokens of caches off the input.
+                cost: model.zip(tokens).and_then(|(model, tokens)| self.retelling.cost(provider, model, &tokens)),
                 ..ModelFacts::default()
             });
         }
@@ -394,4 +401,17 @@ fn texts(named: &[(&str, Option<&str>)]) -> Vec<(String, AttributeValue)> {
     let said =
         |(name, value): &(&str, Option<&str>)| Some(((*name).to_owned(), AttributeValue::Text((*value)?.to_owned())));
     named.iter().filter_map(said).collect()
+}
+
+/// Tokens by what they cost. Those of caches are not among the input that a transcript tells.
+fn tokens(usage: &Usage) -> Tokens {
+    let written = usage.cache_write.unwrap_or(0);
+    let for_an_hour = usage.cache_write_1h.unwrap_or(0).min(written);
+    Tokens {
+        input: usage.input,
+        output: usage.output,
+        cache_read: usage.cache_read.unwrap_or(0),
+        cache_write: written - for_an_hour,
+        cache_write_1h: for_an_hour,
+    }
 }

@@ -1,4 +1,4 @@
-//! The recorded transcripts, span by span. What is required says a price too; this crate has no table of prices.
+//! The recorded transcripts, span by span, with what each call cost.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use spanwright::Retelling;
 use spanwright::config::{Config, Overrides};
-use spanwright::record::{AttributeValue, Ending, SpanRecord};
+use spanwright::record::{AttributeValue, Ending, ModelCallCost, SpanRecord};
 use spanwright_claude::agents::Agents;
 use spanwright_claude::spans::{SubAgent, Subject, tell};
 use spanwright_claude::transcript::{Scope, last_turn, time};
@@ -75,6 +75,23 @@ fn usage(span: &SpanRecord) -> Value {
     said
 }
 
+fn cost(span: &SpanRecord) -> Value {
+    let Some(cost) = span.model.as_ref().and_then(|model| model.cost) else { return Value::Null };
+    costs(cost.input, cost.output)
+}
+
+/// To nine decimals: what is required was added up in floating-point numbers.
+fn costs(input: f64, output: f64) -> Value {
+    let rounded = |dollars: f64| (dollars * 1e9).round() / 1e9;
+    json!({"input_cost": rounded(input), "output_cost": rounded(output), "total_cost": rounded(input + output)})
+}
+
+/// What is required, rounded likewise.
+fn required_cost(said: &Value) -> Value {
+    let part = |name: &str| said[name].as_f64();
+    part("input_cost").zip(part("output_cost")).map_or(Value::Null, |(input, output)| costs(input, output))
+}
+
 fn llm(spans: &[SpanRecord], span: &SpanRecord) -> Value {
     let content = value(span.outputs.as_ref())["content"].take();
     let blocks: Vec<Value> = content.as_array().unwrap().clone();
@@ -88,6 +105,7 @@ fn llm(spans: &[SpanRecord], span: &SpanRecord) -> Value {
         "thinking": !of("thinking").is_empty(),
         "tool_ids": of("tool_use").iter().map(|block| block["id"].clone()).collect::<Vec<_>>(),
         "usage": usage(span),
+        "cost": cost(span),
         "first_ns": span.start_unix_ns,
         "parent": parent_name(spans, span),
         "api_error": span.error.as_ref().is_some_and(|error| error.kind == "ApiError"),
@@ -143,6 +161,9 @@ fn normalised(spans: &[SpanRecord]) -> Value {
             totals[name] = (totals[name].as_u64().unwrap_or(0) + count.as_u64().unwrap()).into();
         }
     }
+    let all: Vec<_> = of("LLM").filter_map(|span| span.model.as_ref()?.cost).collect();
+    let sum = |part: fn(&ModelCallCost) -> f64| all.iter().map(part).sum();
+    let cost = if all.is_empty() { Value::Null } else { costs(sum(|cost| cost.input), sum(|cost| cost.output)) };
     let skipped = match root.attribute("skipped_lines") {
         Some(AttributeValue::Int(lines)) => *lines,
         _ => 0,
@@ -157,7 +178,7 @@ fn normalised(spans: &[SpanRecord]) -> Value {
         "agents": agents.collect::<Vec<_>>(),
         "llm": sorted(of("LLM").map(|span| llm(spans, span)).collect()),
         "tools": sorted(of("TOOL").map(|span| tool(spans, span)).collect()),
-        "totals": totals,
+        "totals": {"usage": totals, "cost": cost},
         "span_count": spans.len(),
     })
 }
@@ -167,7 +188,7 @@ fn sorted(mut list: Vec<Value>) -> Vec<Value> {
     list
 }
 
-/// What is required, without prices, with times as numbers.
+/// What is required, with times as numbers.
 fn required(name: &str) -> Value {
     let mut said: Value =
         serde_json::from_reader(File::open(data("required").join(format!("{name}.json"))).unwrap()).unwrap();
@@ -175,8 +196,9 @@ fn required(name: &str) -> Value {
     let Some(calls) = said.get_mut("llm").and_then(Value::as_array_mut) else { return said };
     for call in calls.iter_mut() {
         call["first_ns"] = ns(&call["first_ts"]);
+        call["cost"] = required_cost(&call["cost"]);
         let call = call.as_object_mut().unwrap();
-        ["cost", "first_ts", "last_ts"].iter().for_each(|key| drop(call.remove(*key)));
+        ["first_ts", "last_ts"].iter().for_each(|key| drop(call.remove(*key)));
     }
     let calls = sorted(std::mem::take(calls));
     said["llm"] = calls.into();
@@ -189,7 +211,8 @@ fn required(name: &str) -> Value {
     }
     let tools = sorted(std::mem::take(tools));
     said["tools"] = tools.into();
-    said["totals"] = said["totals"]["usage"].take();
+    let totals = said["totals"].take();
+    said["totals"] = json!({"usage": totals["usage"], "cost": required_cost(&totals["cost"])});
     said
 }
 

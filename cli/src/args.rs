@@ -50,6 +50,8 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// Show what tokens of models cost: the built-in prices, with your own over them.
+    Prices(Prices),
     /// Show what the attributes and declarations of a source tree become.
     Expand(Expand),
     /// Show what a change does: contract, expansions and trace trees before and after, beside each other.
@@ -216,6 +218,31 @@ pub struct Doctor {
     /// Check this server instead of the configured one.
     #[arg(long, value_name = "URI")]
     pub to: Option<String>,
+}
+
+/// Which prices to show.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Prices are US dollars for a million tokens, at list price. Your own stand in a file that SPANWRIGHT_PRICES, or `prices` in
+spanwright.toml, names:
+
+  as_of = \"2026-01-31\"
+  [providers.openai.models]
+  \"my-fine-tune\" = { input = 3.0, output = 12.0, cache_read = 1.5, cache_write = 3.75, cache_write_1h = 6.0 }
+
+Only input and output are needed. A provider may have `aliases` (other names of it), `families` (beginnings of names of
+its models) and `free = true`.
+
+With --json: {\"as_of\", \"file\", \"prices\": [{\"provider\", \"model\", \"input\", \"output\", \"cache_read\", \"cache_write\",
+\"cache_write_1h\", \"as_of\"}]}; a price of a cache is what is used, `file` and each `as_of` may be null.")]
+pub struct Prices {
+    /// Only what would be used for this model, as a reply or a configuration names it; exit code 1 if it has no price.
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+
+    /// Only this provider; with --model, the one the model is called through.
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
 }
 
 /// What to expand.

@@ -12,6 +12,7 @@ mod failure;
 mod lint;
 mod list;
 mod place;
+mod prices;
 mod push;
 mod registry;
 mod review;
@@ -51,6 +52,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
         Command::Catalog(which) => catalog::run(which, &mut screen),
         Command::Lint(how) => lint::run(how, &mut screen),
+        Command::Prices(which) => prices::run(which, &mut screen),
         Command::Expand(what) => expand::run(what, &mut screen),
         Command::Review(what) => review::run(what, &mut screen),
         Command::Claude { what } => claude::run(what, args.place(), &mut screen),

@@ -273,3 +273,47 @@ fn the_exit_code_and_the_object_of_a_failure_agree() {
     assert!(run.json()["error"].as_str().unwrap().contains("nowhere"));
     assert!(run.err.starts_with("error: "), "{}", run.err);
 }
+
+#[test]
+fn prices_are_a_dated_table_and_a_model_is_looked_up_as_its_cost_would_be() {
+    let ground = Ground::new();
+    let run = ground.run(&["prices", "--provider", "claude"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.out.contains("PROVIDER") && run.out.contains("claude-haiku-4-5"), "{}", run.out);
+    assert!(run.out.lines().last().is_some_and(|line| line.contains("list prices of 20")), "{}", run.out);
+    let all = ground.run(&["prices", "--json"]).json();
+    assert!(all["prices"].as_array().is_some_and(|rows| rows.len() > 500));
+    assert!(all["as_of"].is_string() && all["file"].is_null());
+
+    let run = ground.run(&["prices", "--json", "--model", "openai/gpt-4o-2024-08-06"]);
+    assert_eq!(run.json()["prices"][0]["model"], "gpt-4o");
+    let run = ground.run(&["prices", "--model", "tomorrow-1", "--provider", "acme"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.contains("`tomorrow-1` of `acme`") && run.err.contains("[providers.acme.models]"), "{}", run.err);
+    let run = ground.run(&["prices", "--provider", "acme"]);
+    assert!(run.code == Some(1) && run.err.contains("anthropic"), "{}", run.err);
+}
+
+#[test]
+fn own_prices_win_and_a_mistake_in_their_file_is_named_by_its_line() {
+    let ground = Ground::new();
+    let file = ground.folder.path().join("own.toml");
+    std::fs::write(&file, "as_of = 2030-01-02\n[providers.openai.models]\n\"gpt-4o\" = { input = 1, output = 2 }\n")
+        .unwrap();
+    let look = || {
+        let mut command = ground.command(&["prices", "--json", "--model", "gpt-4o"]);
+        Run::of(command.env("SPANWRIGHT_PRICES", "own.toml").output().unwrap())
+    };
+    let found = look().json();
+    assert_eq!((&found["prices"][0]["input"], &found["prices"][0]["as_of"]), (&json!(1.0), &json!("2030-01-02")));
+
+    std::fs::write(ground.folder.path().join("spanwright.toml"), "prices = \"own.toml\"\n").unwrap();
+    let listed = ground.run(&["prices", "--json", "--model", "gpt-4o"]).json();
+    assert_eq!(listed["prices"][0]["output"], 2.0);
+
+    std::fs::write(&file, "[providers.openai.models]\n\"gpt-4o\" = { input = 1 }\n").unwrap();
+    let run = look();
+    assert_eq!(run.code, Some(1));
+    let expected = ["own.toml", "SPANWRIGHT_PRICES", "line 2", "`output`"];
+    assert!(expected.iter().all(|word| run.err.contains(word)), "{}", run.err);
+}

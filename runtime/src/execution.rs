@@ -8,6 +8,8 @@
 //! [`look`]. Up to [`PLACES`] executions can be open at once; what is beyond has no tracker. What has ended is known until its place is
 //! needed.
 
+pub(crate) mod budget;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,6 +101,8 @@ pub(crate) struct Execution {
     pub(crate) config: Option<Arc<AgentConfig>>,
     /// What measures it, once somebody has asked for that.
     pub(crate) tracker: Option<Arc<dyn Measure>>,
+    /// What it may cost.
+    pub(crate) budget: Option<Arc<budget::State>>,
     place: &'static Place,
 }
 
@@ -192,8 +196,17 @@ pub(crate) fn began(trace: TraceId, span: SpanId, is_root: bool, recorder: &'sta
         }
         let Some(mut held) = place.try_hold() else { continue };
         if place.open.load(Ordering::Acquire) == 0 {
-            let former =
-                held.replace(Execution { trace, span, recorder, site, is_root, config: None, tracker: None, place });
+            let former = held.replace(Execution {
+                trace,
+                span,
+                recorder,
+                site,
+                is_root,
+                config: None,
+                tracker: None,
+                budget: None,
+                place,
+            });
             place.key.store(key, Ordering::Release);
             place.open.store(span.to_u64(), Ordering::Release);
             drop(held);
@@ -237,6 +250,15 @@ pub(crate) fn configure(trace: TraceId, span: SpanId, config: &AgentConfig) {
     look(trace, |execution| {
         if execution.span == span {
             execution.config = Some(Arc::new(config.clone()));
+        }
+    });
+}
+
+/// What the attribute of a workflow lets it cost. Nothing, where the workflow belongs to another one's execution.
+pub(crate) fn limit(trace: TraceId, span: SpanId, set: impl FnOnce(&budget::State)) {
+    look(trace, |execution| {
+        if execution.span == span {
+            set(execution.budget.get_or_insert_default());
         }
     });
 }

@@ -41,6 +41,8 @@ mod conformance;
 mod contain;
 mod context;
 mod contract;
+#[cfg(feature = "store")]
+pub mod cost;
 mod diagnostics;
 mod error;
 mod execution;
@@ -99,4 +101,4 @@ pub use spanwright_macros::{
     agent, delegate, evaluator, llm, node, retriever, sandbox, scheduled, spans, tool, workflow,
 };
 pub use traced::{TraceHandle, Traced, current_trace, traced, traced_call};
-pub use tracker::tracker;
+pub use tracker::{Budget, BudgetExceeded, link_prompt, tracker};

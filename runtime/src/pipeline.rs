@@ -27,6 +27,8 @@ mod forked;
 mod recovery;
 #[cfg(feature = "store")]
 mod stored;
+#[cfg(feature = "store")]
+mod summary;
 
 #[cfg(feature = "store")]
 pub use recovery::{Recovered, recover};
@@ -182,6 +184,12 @@ impl Builder {
             diagnostics.say(format!("values are cut at {MAX_VALUE_BYTES} bytes, the most that can be captured"));
         }
         execution::prepare();
+        #[cfg(feature = "store")]
+        if config.prices.value.is_some()
+            && let Ok(prices) = config.price_table()
+        {
+            execution::budget::price_with(prices);
+        }
         let parts = Parts { config: Arc::new(config), diagnostics };
         if fork::is_child() {
             return forked::install(parts, self.sink);
@@ -192,6 +200,8 @@ impl Builder {
             None => parts.start()?,
         };
         let running = Arc::new(running);
+        #[cfg(feature = "store")]
+        summary::remember(&running);
         Ok(Guard { running: Some(running) })
     }
 }

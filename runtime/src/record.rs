@@ -6,6 +6,8 @@ mod assessment;
 mod time;
 mod usage;
 #[cfg(feature = "store")]
+pub(crate) use usage::priced_tokens;
+#[cfg(feature = "store")]
 mod view;
 
 use std::fmt;
@@ -279,12 +281,24 @@ pub struct ModelFacts {
     /// Tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What it cost, where that is known with the call and not left to a table of prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<ModelCallCost>,
     /// From the start of the call to the first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ns: Option<u64>,
     /// Definitions of the tools the model was offered.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub tools: Option<Json>,
+}
+
+/// What one model call cost, in US dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelCallCost {
+    /// Everything that is not output: tokens read, and what a prompt cache had to do with.
+    pub input: f64,
+    /// Tokens written.
+    pub output: f64,
 }
 
 /// Tokens of one model call. What was read from a prompt cache or written to one is part of the input, as OpenAI and MLflow count;
@@ -337,6 +351,17 @@ pub struct WorkflowFacts {
     /// Whether a run is opened for the trace, and its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens_run: Option<RunRequest>,
+}
+
+/// How the tags begin that say which prompts a trace was made with; name and version follow, parted by a slash.
+pub(crate) const PROMPT_TAG: &str = "spanwright.prompt.";
+
+impl WorkflowFacts {
+    /// The prompts the trace was made with, by name and version.
+    pub fn prompts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.tags.iter().filter_map(|(key, _)| key.strip_prefix(PROMPT_TAG));
+        named.filter_map(|prompt| prompt.rsplit_once('/'))
+    }
 }
 
 /// A run to be opened for a trace.

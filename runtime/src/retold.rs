@@ -9,6 +9,8 @@ use crate::capture::{self, Policy, Rules};
 use crate::chunk::MAX_VALUE_BYTES;
 use crate::config::Config;
 use crate::record::Json;
+#[cfg(feature = "store")]
+use crate::record::ModelCallCost;
 use crate::tape::{self, Tape};
 
 /// What is captured, and how much of it, by configuration.
@@ -38,13 +40,22 @@ pub(crate) fn policy(config: &Config) -> Policy {
 pub struct Retelling {
     policy: Policy,
     tape: Tape,
+    /// The user's own prices over the built-in ones, where there are some.
+    #[cfg(feature = "store")]
+    prices: Option<spanwright_prices::PriceTable>,
 }
 
 impl Retelling {
     /// As `config` has it.
     pub fn new(config: &Config) -> Self {
         let policy = policy(config);
-        Self { policy: if config.log_prompts.value { policy } else { policy.discreet() }, tape: Tape::default() }
+        Self {
+            policy: if config.log_prompts.value { policy } else { policy.discreet() },
+            tape: Tape::default(),
+            // What is wrong with their file is said where the configuration is read.
+            #[cfg(feature = "store")]
+            prices: config.prices.value.as_ref().and_then(|_| config.price_table().ok()),
+        }
     }
 
     /// A value in full, as far as the configuration allows; `None` if values are not captured at all. JSON text in it
@@ -53,6 +64,19 @@ impl Retelling {
         self.tape.clear();
         capture::value(&mut self.tape, &value, crate::callsite::Capture::Full, &self.policy);
         tape::output(&self.tape, false)
+    }
+
+    /// What a model call cost, by the prices in force; `None` if its model has none.
+    #[cfg(feature = "store")]
+    pub fn cost(
+        &self,
+        provider: Option<&str>,
+        model: &str,
+        tokens: &spanwright_prices::Tokens,
+    ) -> Option<ModelCallCost> {
+        let prices = self.prices.as_ref().unwrap_or_else(|| spanwright_prices::PriceTable::builtin());
+        let cost = prices.cost(provider, model, tokens)?;
+        Some(ModelCallCost { input: cost.all_input(), output: cost.output() })
     }
 
     /// A text that is recorded whatever may be captured, such as that of an error: its first `max_chars` characters, credentials redacted.

@@ -215,9 +215,19 @@ impl Server {
         Some(self.ask("trace", &[trace_id])).filter(|trace| !trace.is_null())
     }
 
+    /// A file beside a trace, which is JSON; `None` if there is none of that name.
+    pub fn trace_file(&self, trace_id: &str, name: &str) -> Option<Value> {
+        Some(self.ask("trace_file", &[trace_id, name])).filter(|file| !file.is_null())
+    }
+
     /// The traces of an experiment, by name: a list of what [`Server::trace`] gives, without spans.
     pub fn traces(&self, experiment: &str) -> Vec<Value> {
         self.ask("traces", &[experiment]).as_array().cloned().unwrap_or_default()
+    }
+
+    /// The ids of the traces of an experiment that are linked to a prompt, `name/version`.
+    pub fn traces_of_prompt(&self, experiment: &str, prompt: &str) -> Vec<Value> {
+        self.ask("traces_of_prompt", &[experiment, prompt]).as_array().cloned().unwrap_or_default()
     }
 
     /// A run: `{"status", "params", "metrics", "tags", "name", "start_time", "end_time", "traces": [id]}`.

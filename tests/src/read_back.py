@@ -74,6 +74,19 @@ def trace(trace_id):
     return summary(found.info) | {"tree": tree(spans), "spans": [span(one) for one in spans]}
 
 
+def trace_file(trace_id, name):
+    location = mlflow.get_trace(trace_id).info.tags["mlflow.artifactLocation"]
+    listed = mlflow.artifacts.list_artifacts(artifact_uri=location)
+    return mlflow.artifacts.load_dict(f"{location}/{name}") if any(f.path == name for f in listed) else None
+
+
+def traces_of_prompt(experiment, prompt):
+    found = client.search_traces(
+        locations=[experiment_id(experiment)], filter_string=f"prompt = '{prompt}'", include_spans=False
+    )
+    return [one.info.trace_id for one in found]
+
+
 def experiment_id(name):
     found = client.get_experiment_by_name(name)
     return found.experiment_id if found else None
@@ -129,7 +142,7 @@ def auth():
     return mlflow.server.get_app_client("basic-auth", mlflow.get_tracking_uri())
 
 
-questions = {f.__name__: f for f in (trace, traces, runs, delete_experiment, create_user, permit)}
+questions = {f.__name__: f for f in (trace, trace_file, traces, traces_of_prompt, runs, delete_experiment, create_user, permit)}
 for line in sys.stdin:
     question, *words = json.loads(line)
     try:

@@ -12,22 +12,22 @@ use spanwright_tests::mlflow;
 use tempfile::TempDir;
 
 /// The traced program, in a folder of its own and with nothing of this machine's settings.
-fn agent(folder: &Path, arguments: &[&str]) -> Command {
+pub fn agent(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
     command.args(arguments).current_dir(folder).env_clear().env("HOME", folder).stdin(Stdio::null());
     command
 }
 
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     command.output().expect("the agent can be started")
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Lines of ours on standard error.
-fn said(output: &Output) -> Vec<String> {
+pub fn said(output: &Output) -> Vec<String> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     stderr.lines().filter_map(|line| line.strip_prefix("spanwright: ")).map(str::to_owned).collect()
 }

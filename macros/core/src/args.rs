@@ -52,6 +52,8 @@ pub(crate) struct Workflow {
     pub run: Option<Arg<Run>>,
     pub params: Option<Arg<Pairs>>,
     pub config: Option<Arg<Expr>>,
+    pub budget_usd: Option<Arg<Expr>>,
+    pub budget_tokens: Option<Arg<Expr>>,
 }
 
 /// `#[scheduled]`
@@ -152,7 +154,8 @@ const COMMON: &[&str] = &[
     "expected",
     "crate",
 ];
-const WORKFLOW: &[&str] = &["kind", "tags", "session", "user", "experiment", "run", "params", "config"];
+const WORKFLOW: &[&str] =
+    &["kind", "tags", "session", "user", "experiment", "run", "params", "config", "budget_usd", "budget_tokens"];
 
 /// The arguments that only some attributes take.
 const fn own(kind: Kind) -> (&'static [&'static str], &'static [&'static str]) {
@@ -214,6 +217,9 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("session_id", "session"),
     ("user_id", "user"),
     ("tag", "tags"),
+    ("budget", "budget_usd"),
+    ("max_cost", "budget_usd"),
+    ("max_tokens", "budget_tokens"),
     ("schedule", "id"),
     ("schedule_id", "id"),
     ("cron", "trigger"),

@@ -364,6 +364,8 @@ fn method(name: &FactName) -> (&'static str, Option<&syn::LitStr>) {
         FactName::RunNamed => ("run_named", None),
         FactName::Param(key) => ("param", Some(key)),
         FactName::Config => ("config", None),
+        FactName::BudgetUsd => ("budget_usd", None),
+        FactName::BudgetTokens => ("budget_tokens", None),
         FactName::Trigger => ("trigger", None),
         FactName::Schedule => ("schedule", None),
         FactName::From => ("from", None),

@@ -136,6 +136,8 @@ impl Said {
             FactName::Run | FactName::RunNamed => "run".into(),
             FactName::Param(key) => format!("param.{}", key.value()),
             FactName::Config => "config".into(),
+            FactName::BudgetUsd => "budget_usd".into(),
+            FactName::BudgetTokens => "budget_tokens".into(),
             FactName::Trigger => "trigger".into(),
             FactName::Schedule => "schedule".into(),
             FactName::From => "from".into(),

@@ -123,7 +123,7 @@ struct Facts(Vec<Fact>);
 
 impl Facts {
     fn workflow(&mut self, workflow: &Workflow) {
-        let Workflow { tags, session, user, experiment, run, params, config, .. } = workflow;
+        let Workflow { tags, session, user, experiment, run, params, config, budget_usd, budget_tokens, .. } = workflow;
         self.each(FactName::Tag, tags);
         self.one(FactName::Session, session);
         self.one(FactName::User, user);
@@ -135,6 +135,8 @@ impl Facts {
         }
         self.each(FactName::Param, params);
         self.one(FactName::Config, config);
+        self.one(FactName::BudgetUsd, budget_usd);
+        self.one(FactName::BudgetTokens, budget_tokens);
     }
 
     fn one(&mut self, name: FactName, argument: &Option<Arg<Expr>>) {

@@ -141,6 +141,10 @@ pub enum FactName {
     Param(LitStr),
     /// What the execution runs as.
     Config,
+    /// What the execution may cost, in US dollars.
+    BudgetUsd,
+    /// How many tokens the execution may use.
+    BudgetTokens,
     /// What started a scheduled job.
     Trigger,
     /// The schedule's id.

@@ -21,8 +21,51 @@ pub(crate) struct Memory {
 enum Backing {
     Heap(Box<[AtomicU64]>),
     #[cfg(feature = "store")]
-    Mapped(memmap2::MmapRaw),
+    Mapped(Map),
 }
+
+/// Part of a file, mapped shared.
+#[cfg(feature = "store")]
+struct Map {
+    start: *mut std::ffi::c_void,
+    words: usize,
+}
+
+#[cfg(feature = "store")]
+impl Map {
+    #[expect(unsafe_code)]
+    fn of(file: &std::fs::File, offset: u64, words: usize) -> std::io::Result<Self> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let (bytes, access) = (words * size_of::<AtomicU64>(), ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: the system chooses the place, so that nothing that is in use is mapped over.
+        let start = unsafe { mmap(std::ptr::null_mut(), bytes, access, MapFlags::SHARED, file, offset)? };
+        let map = Self { start, words };
+        // Whoever writes first would otherwise pay for each page of it. Where the kernel cannot, that is so.
+        #[cfg(target_os = "linux")]
+        // SAFETY: these bytes are all of a mapping of ours, and no value of them changes.
+        let _ = unsafe { rustix::mm::madvise(start, bytes, rustix::mm::Advice::LinuxPopulateWrite) };
+        Ok(map)
+    }
+}
+
+#[cfg(feature = "store")]
+impl Drop for Map {
+    #[expect(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: these bytes are all of a mapping that only `self` knows, and whoever borrowed from `self` has let go.
+        let _ = unsafe { rustix::mm::munmap(self.start, self.words * size_of::<AtomicU64>()) };
+    }
+}
+
+// SAFETY: a mapping belongs to the process and to no thread of it, and what is done with its words through a shared reference is atomic, or
+// says where it is done why it is no race.
+#[cfg(feature = "store")]
+#[expect(unsafe_code)]
+unsafe impl Send for Map {}
+// SAFETY: the same.
+#[cfg(feature = "store")]
+#[expect(unsafe_code)]
+unsafe impl Sync for Map {}
 
 impl Memory {
     /// Zeroed heap memory of so many words, header included.
@@ -35,11 +78,7 @@ impl Memory {
     /// Part of a file whose blocks are all written, mapped shared.
     #[cfg(feature = "store")]
     pub(super) fn mapped(file: &std::fs::File, offset: u64, words: usize) -> std::io::Result<Self> {
-        let map = memmap2::MmapOptions::new().offset(offset).len(words * size_of::<AtomicU64>()).map_raw(file)?;
-        // Whoever writes first would otherwise pay for each page of it. Where the kernel cannot, that is so.
-        #[cfg(target_os = "linux")]
-        drop(map.advise(memmap2::Advice::PopulateWrite));
-        let memory = Self { backing: Backing::Mapped(map) };
+        let memory = Self { backing: Backing::Mapped(Map::of(file, offset, words)?) };
         memory.reset();
         Ok(memory)
     }
@@ -62,14 +101,12 @@ impl Memory {
             Backing::Heap(words) => words,
             #[cfg(feature = "store")]
             Backing::Mapped(map) => {
-                // SAFETY: the mapping is page-aligned, `len` bytes long and lives as long as `map`, which `self` owns and
+                // SAFETY: the mapping is page-aligned, so many words long and lives as long as `map`, which `self` owns and
                 // never unmaps or remaps before it is dropped. `AtomicU64` has the size, alignment and validity of `u64`,
                 // for which every bit pattern is a value, and all access to the words is atomic. Every block of the file
                 // is written before it is mapped, in a folder and a file only this user may open, so that no access
                 // faults unless somebody truncates the file from outside.
-                unsafe {
-                    std::slice::from_raw_parts(map.as_ptr().cast::<AtomicU64>(), map.len() / size_of::<AtomicU64>())
-                }
+                unsafe { std::slice::from_raw_parts(map.start.cast::<AtomicU64>(), map.words) }
             }
         }
     }

@@ -13,6 +13,8 @@ mod layers;
 mod level;
 #[cfg(feature = "mlflow")]
 mod pem;
+#[cfg(feature = "store")]
+mod prices;
 mod shown;
 mod unread;
 mod uri;
@@ -170,6 +172,8 @@ pub struct Config {
     pub chunks: Setting<ChunkPlace>,
     /// What spans that have ended outlive.
     pub durability: Setting<Durability>,
+    /// Prices of tokens, laid over the built-in ones.
+    pub prices: Setting<Option<PathBuf>>,
     /// Whether diagnostics reach standard error.
     pub log: Setting<bool>,
     /// Age at which a trace that is still running is shown; `None`: never.
@@ -259,6 +263,8 @@ pub struct Overrides {
     pub chunks: Option<ChunkPlace>,
     /// See [`Config::durability`].
     pub durability: Option<Durability>,
+    /// See [`Config::prices`].
+    pub prices: Option<PathBuf>,
     /// See [`Config::log`].
     pub log: Option<bool>,
     /// See [`Config::live_after`].
@@ -398,6 +404,7 @@ impl Config {
                 .setting(code.chunks, &var::CHUNKS, ChunkPlace::Store, layers::chunk_place)
                 .map(|place| if let ChunkPlace::At(path) = place { ChunkPlace::At(cwd.join(path)) } else { place }),
             durability: from.setting(code.durability, &var::DURABILITY, Durability::default(), layers::durability),
+            prices: from.setting(code.prices.map(Some), &var::PRICES, None, layers::path),
             log: from.setting(code.log, &var::LOG, true, layers::flag),
             live_after: from.setting(
                 code.live_after,
@@ -418,6 +425,12 @@ impl Config {
                 .map(|file| Setting { value: file.workflow.clone(), source: from.named_by.clone() }),
             without_effect: unread::without_effect(&from),
         };
+        #[cfg(feature = "store")]
+        if config.prices.value.is_some()
+            && let Err(error) = config.price_table()
+        {
+            from.warnings.push(format!("{error:#}; the built-in prices hold"));
+        }
         let unused = unread::said(&config.without_effect).into_iter().chain(reserved(&mut from)).collect::<Vec<_>>();
         // Where nothing is traced, nothing is missed.
         if !config.disabled.value {

@@ -62,6 +62,7 @@ impl Config {
             shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),
             shown(var::CHUNKS, &self.chunks, |_| chunks),
             shown(var::DURABILITY, &self.durability, |durability| format!("{durability:?}").to_lowercase()),
+            shown(var::PRICES, &self.prices, path),
             shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
             shown(var::LIVE_AFTER, &self.live_after, |after| {
                 after.map_or_else(|| "off".to_owned(), |after| after.as_millis().to_string())

@@ -64,6 +64,7 @@ variables! {
     STORE_MAX_BYTES = "SPANWRIGHT_STORE_MAX_BYTES", "store_max_bytes", "1073741824", "size of the store above which the oldest traces leave it, bytes";
     CHUNKS = "SPANWRIGHT_CHUNKS", "chunks", "store", "where spans stand until they are stored: `store` (beside it), `heap`, or a folder";
     DURABILITY = "SPANWRIGHT_DURABILITY", "durability", "process", "what finished spans outlive: `process`, or `power`, for which each workflow waits for the disk";
+    PRICES = "SPANWRIGHT_PRICES", "prices", "", "file of prices of tokens that win over the built-in ones, TOML; `spanwright prices` shows the form";
     LOG = "SPANWRIGHT_LOG", "log", "on", "`off`: no diagnostics on standard error";
     LIVE_AFTER = "SPANWRIGHT_LIVE_AFTER_MS", "live_after_ms", "2000",
         "when a trace that is still running is shown on the server, milliseconds after its start; `off`: never";

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::backoff::Backoff;
 use super::http::{Endpoint, Login, Tls, Verdict};
 use super::mlflow::{ExperimentRef, Mlflow, TraceFacts, Trouble, spans_request};
-use super::sender::{Event, Route, Sender};
+use super::sender::{Costs, Event, Route, Sender};
 use crate::clock::now_unix_ns;
 use crate::config::{Config, Credentials, Destination, Experiment};
+use crate::cost::ServerFigures;
 use crate::error::{Error, Kind};
 use crate::id::{TraceId, next_span_id, next_trace_id};
 use crate::record::{Json, SpanRecord};
@@ -135,6 +136,22 @@ impl Client {
     /// [`Error::is_state`] if it is deleted or there is none of that id; those of [`Client::probe`].
     pub fn experiment(&self) -> Result<String, Error> {
         block_on(|| self.mlflow.experiment_id(&self.route.experiment))?.map_err(|trouble| self.error(trouble))
+    }
+
+    /// What the server says that a trace came to, beside our own figures.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_state`] if the server has no such trace; those of [`Client::probe`].
+    pub fn figures(&self, trace: TraceId) -> Result<ServerFigures, Error> {
+        let found = block_on(|| self.mlflow.figures(trace))?.map_err(|failure| self.error(failure.into()))?;
+        found.ok_or_else(|| {
+            let server = &self.route.destination;
+            Error::new(
+                Kind::State,
+                format!("there is no trace tr-{trace} at {server}; flush first, or `spanwright push`"),
+            )
+        })
     }
 
     /// Sends a trace of one span, reads it back, and deletes it.
@@ -377,6 +394,7 @@ pub(super) fn connection(config: &Config) -> Result<(Mlflow, Route), Error> {
         },
         run: config.run_id.value.clone().filter(|run| !run.is_empty()),
         service: config.service_name.value.clone().unwrap_or_default(),
+        costs: Costs::of(config),
     };
     Ok((mlflow, route))
 }

@@ -3,6 +3,7 @@
 //! In: spans pending in the store. Out: acks and rejections in the store, an [`Event`] for each, and [`Trouble`] once nothing more can be
 //! done for now. A span leaves the queue only after the server has it, and everything beside it, the run included, is in order.
 
+mod costs;
 mod live;
 mod parcel;
 mod said;
@@ -17,10 +18,12 @@ use super::backoff::jittered;
 use super::http::{Failure, Verdict};
 use super::mlflow::{ExperimentRef, Mlflow, RunEnd, RunLog, RunStart, Server, TraceSummary, Trouble, request_of};
 use crate::clock::now_unix_ns;
+use crate::cost::CostSummary;
 use crate::error::{Error, Kind};
 use crate::id::TraceId;
 use crate::record::{SpanRecord, WorkflowFacts};
 use crate::store::Store;
+pub(super) use costs::Costs;
 use live::Live;
 use parcel::{Parcel, Run};
 use waiting::{Waiting, read};
@@ -45,6 +48,7 @@ pub(super) struct Route {
     /// A run the user opened; traces are linked to it, and it is left open.
     pub(super) run: Option<String>,
     pub(super) service: String,
+    pub(super) costs: Costs,
 }
 
 /// What became of spans.
@@ -354,9 +358,11 @@ impl Sender {
         if let Err(failure) = self.complete(&roots, to).await? {
             self.side_trouble(failure, on)?;
         }
+        let summaries = self.summaries(&roots);
         if let Some(run) = &to.run {
-            self.fill_run(run, spans, &roots, on).await?;
+            self.fill_run(run, spans, &roots, &summaries, on).await?;
         }
+        self.keep_costs(&summaries)?;
         let seqs: Vec<_> = spans.iter().map(|span| span.seq).collect();
         self.finish_ack(on).await?;
         let (store, destination) = (self.store.clone(), self.route.destination.clone());
@@ -387,6 +393,9 @@ impl Sender {
                     return Ok(Err(failure));
                 }
             }
+            if let Err(failure) = self.mlflow.link_prompts(trace, &root.trace.facts).await {
+                return Ok(Err(failure));
+            }
             if let Some(run) = to.run.as_deref().filter(|_| !server.links_runs_by_header())
                 && let Err(failure) = self.mlflow.link_to_run(run, trace).await
             {
@@ -402,13 +411,18 @@ impl Sender {
         run: &str,
         spans: &[Waiting],
         roots: &[&Waiting],
+        summaries: &[CostSummary],
         on: &mut dyn FnMut(Event),
     ) -> Result<(), Trouble> {
         let opened_by = roots.iter().find(|root| root.trace.facts.opens_run.is_some());
+        let figures: Vec<_> = summaries.iter().map(costs::figures).collect();
         let log = match opened_by {
             // Spans sent before the run was known count too.
-            Some(root) => RunLog::of(self.store.spans(root.trace_id)?.iter().filter_map(|span| span.run.as_deref())),
-            None => RunLog::of(spans.iter().filter_map(|span| span.run.as_deref())),
+            Some(root) => {
+                let told = self.store.spans(root.trace_id)?;
+                RunLog::of(told.iter().filter_map(|span| span.run.as_deref()).chain(&figures))
+            }
+            None => RunLog::of(spans.iter().filter_map(|span| span.run.as_deref()).chain(&figures)),
         };
         let outcome = async {
             let refused = self.mlflow.log_to_run(run, log).await?;

@@ -64,6 +64,14 @@ impl Usage {
     }
 }
 
+/// Tokens by what they cost.
+#[cfg(feature = "store")]
+pub(crate) fn priced_tokens(usage: &Usage) -> spanwright_prices::Tokens {
+    let count = |tokens: Option<u64>| tokens.unwrap_or(0);
+    let (read, written, hour) = (count(usage.cache_read), count(usage.cache_write), count(usage.cache_write_1h));
+    spanwright_prices::Tokens::of_whole_input(usage.input, usage.output, read, written, hour)
+}
+
 fn count(of: &Value, path: &[&str]) -> Option<u64> {
     path.iter().try_fold(of, |value, key| value.get(key))?.as_u64()
 }

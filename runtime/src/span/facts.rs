@@ -7,6 +7,7 @@ use std::fmt;
 use crate::callsite::Capture as Level;
 use crate::capture::{self, Text, Value};
 use crate::chunk::NoteKind;
+use crate::execution::budget::{self, Word};
 use crate::execution::{self, AgentConfig};
 use crate::tape::Tape;
 
@@ -105,6 +106,18 @@ impl<'s> Facts<'s> {
         execution::configure(self.span.trace, self.span.id, config.borrow());
     }
 
+    /// What the execution may cost, in US dollars.
+    pub fn budget_usd(&self, value: &(impl Into<f64> + Copy)) {
+        execution::limit(self.span.trace, self.span.id, |budget| budget.limit_usd((*value).into()));
+    }
+
+    /// How many tokens the execution may use.
+    pub fn budget_tokens(&self, value: &(impl TryInto<u64> + Copy)) {
+        // Less than none is no limit.
+        let tokens = (*value).try_into().unwrap_or(0);
+        execution::limit(self.span.trace, self.span.id, |budget| budget.limit_tokens(tokens));
+    }
+
     /// What set a scheduled job off.
     pub fn trigger(&self, value: &(impl Text + ?Sized)) {
         self.label(NoteKind::Tag, "trigger", value);
@@ -133,11 +146,21 @@ impl<'s> Facts<'s> {
     /// The model that is called.
     pub fn model(&self, value: &(impl Text + ?Sized)) {
         self.label(NoteKind::Model, "model", value);
+        self.ask_budget(value, |text| Word::Model(text));
     }
 
     /// The provider that is called.
     pub fn provider(&self, value: &(impl Text + ?Sized)) {
         self.label(NoteKind::Model, "provider", value);
+        self.ask_budget(value, |text| Word::Provider(text));
+    }
+
+    fn ask_budget(&self, value: &(impl Text + ?Sized), word: fn(&str) -> Word<'_>) {
+        if budget::in_use()
+            && let Some(text) = value.text()
+        {
+            self.span.ask_budget(word(&text));
+        }
     }
 
     /// Definitions of the tools the model is offered.

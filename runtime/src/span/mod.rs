@@ -10,6 +10,7 @@ mod items;
 mod open;
 mod opening;
 mod site;
+mod spending;
 mod subject;
 
 pub use declared::{Declared, MadeBy, declaration, declared, kind};
@@ -18,6 +19,7 @@ pub use handle::{Handle, handle};
 pub(crate) use items::Items;
 pub use open::{OpenSpan, attribute};
 pub use opening::Opening;
+pub(crate) use spending::spend;
 
 use std::any::Any;
 use std::cell::Cell;

@@ -76,6 +76,7 @@ impl Span {
                     self.note_plain(NoteKind::Model, key, &count);
                 }
             }
+            self.spend_reply(model, &usage);
         }
         if let Some(time) = model.time_to_first_token() {
             self.note_plain(NoteKind::Model, "time_to_first_token_ns", &(time.as_nanos() as u64));

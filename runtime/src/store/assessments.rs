@@ -52,6 +52,18 @@ pub(super) fn remove_done(transaction: &Transaction<'_>, before_unix_ns: i64) ->
 }
 
 impl Store {
+    /// Keeps assessments on their way to `destination`. Of two with the same id the first is it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`](crate::Error::is_store) if the store cannot be written.
+    pub fn keep_assessments(&self, assessments: &[Assessment], destination: &str) -> Result<()> {
+        self.write("keep assessments in the store", |transaction| {
+            let destination = destination_number(transaction, destination)?;
+            append_assessments(transaction, assessments, Some(destination))
+        })
+    }
+
     /// The oldest assessments that wait for `destination` and have not been put off beyond now, at most `limit`.
     ///
     /// # Errors

@@ -59,6 +59,8 @@ pub struct TraceContext {
     pub root_known: bool,
     /// Whether the root has ended and is stored.
     pub root_ended: bool,
+    /// Tokens of all stored model calls.
+    pub tokens: u64,
     /// Session, user, experiment, tags and run request, from the root.
     pub facts: WorkflowFacts,
 }
@@ -334,7 +336,7 @@ fn waiting<T>(
     let mut pass = Pass { most, total: 0, made: Vec::new(), unreadable: Vec::new(), make };
     let Some(destination) = known_destination(connection, destination)? else { return Ok(pass.end()) };
     let mut select = connection.prepare_cached(
-        "SELECT seq, last, name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts
+        "SELECT seq, last, name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, tokens, facts
          FROM queue LEFT JOIN traces ON number = trace
          WHERE queue.destination = ?1 AND last > ?2
              AND seq >= coalesce((SELECT max(seq) FROM queue WHERE destination = ?1 AND seq <= ?2), ?2)
@@ -421,12 +423,12 @@ impl<T, M: FnMut(Next<'_>) -> T> Pass<'_, T, M> {
 pub(super) fn context_of(connection: &Connection, trace: i64) -> rusqlite::Result<TraceContext> {
     connection
         .prepare_cached(
-            "SELECT name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, facts FROM traces WHERE number = ?",
+            "SELECT name, start_unix_ns, end_unix_ns, root_known, ending IS NOT NULL, tokens, facts FROM traces WHERE number = ?",
         )?
         .query_row([trace], |row| context(row, 0))
 }
 
-/// Six columns of a trace's row, from the one at `at` on.
+/// Seven columns of a trace's row, from the one at `at` on.
 fn context(row: &Row<'_>, at: usize) -> rusqlite::Result<TraceContext> {
     Ok(TraceContext {
         name: text(row.get_ref(at)?).unwrap_or_default(),
@@ -434,7 +436,8 @@ fn context(row: &Row<'_>, at: usize) -> rusqlite::Result<TraceContext> {
         end_unix_ns: row.get(at + 2)?,
         root_known: row.get(at + 3)?,
         root_ended: row.get(at + 4)?,
-        facts: facts_of(text(row.get_ref(at + 5)?).as_deref()),
+        tokens: row.get(at + 5)?,
+        facts: facts_of(text(row.get_ref(at + 6)?).as_deref()),
     })
 }
 

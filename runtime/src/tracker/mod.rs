@@ -13,6 +13,7 @@
 //! Zero is a value. What counts as once is once for a tracker and its clones; [`Reporting::once_in`] makes it once for all processes that
 //! share a store.
 
+mod budget;
 mod event;
 mod feedback;
 mod graph;
@@ -20,6 +21,7 @@ mod guard;
 mod judge;
 mod metrics;
 mod note;
+mod prompt;
 #[cfg(feature = "mlflow")]
 mod signed;
 mod slots;
@@ -41,12 +43,14 @@ use crate::execution::{self, AgentConfig, Execution, Measure};
 use crate::id::{TraceId, next_uuid, uuid_of};
 use crate::record::Usage;
 
+pub use budget::{Budget, BudgetExceeded};
 pub use event::{Event, EventData, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
 pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
 pub use guard::OnceGuard;
 pub use judge::JudgeResult;
 pub use metrics::{Extracted, Metrics};
+pub use prompt::link_prompt;
 #[cfg(feature = "mlflow")]
 pub use signed::SigningKeys;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]

@@ -1,11 +1,13 @@
 //! A program to be traced, killed and starved by the tests. What it does is its first argument.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use spanwright::record::Assessment;
+use spanwright::cost::CostSummary;
+use spanwright::record::{Assessment, Usage};
 use spanwright::tracker::JudgeResult;
-use spanwright::{SpanId, TraceHandle, TraceId, llm, node, workflow};
+use spanwright::{Budget, BudgetExceeded, ModelOutcome, SpanId, TraceHandle, TraceId, llm, node, prompt, workflow};
 use spanwright_examples::feedback::{give, support_workflow};
 use spanwright_examples::home_optimizer::{Request, Team, optimization_workflow};
 use spanwright_examples::logbook;
@@ -53,6 +55,68 @@ fn count_loosely(number: u64) {
 #[llm(model = "gpt-4o-mini", provider = "openai", tools = serde_json::json!([{"type": "function", "function": {"name": "look_up"}}]))]
 fn ask(question: &str) -> String {
     format!("no answer to {question}")
+}
+
+/// What a model says it used.
+struct Consulted {
+    model: &'static str,
+    usage: Usage,
+}
+
+impl ModelOutcome for Consulted {
+    fn model(&self) -> Option<Cow<'_, str>> {
+        Some(self.model.into())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.usage)
+    }
+}
+
+#[llm(provider = "openai", capture = "none")]
+fn consult(model: &'static str, input: u64, output: u64) -> Consulted {
+    Consulted { model, usage: Usage { input, output, ..Usage::default() } }
+}
+
+#[workflow(kind = "priced", experiment = "costs", tags(workflow_version = "7"))]
+fn priced_workflow(number: u64) -> u64 {
+    consult("gpt-4o-2024-08-06", 1_000 * number, 10);
+    consult("gpt-4o-2024-08-06", 1, 1);
+    consult("gpt-4o-mini", number, number).usage.total()
+}
+
+/// Workflows at once; what each of them cost is asked for as soon as it has returned.
+fn price(count: u64, summary: fn(&TraceHandle) -> Result<CostSummary, spanwright::Error>) {
+    std::thread::scope(|scope| {
+        for number in 1..=count {
+            scope.spawn(move || {
+                let (_, trace) = spanwright::traced_call(|| priced_workflow(number));
+                let summary = summary(&trace.expect("a trace")).expect("a summary");
+                say(&format!("{number} {}", serde_json::to_string(&summary).expect("json")));
+            });
+        }
+    });
+}
+
+#[workflow(kind = "greeting", experiment = "prompts")]
+fn greeting_workflow() {
+    prompt!("greeting", 3);
+    ask_politely();
+}
+
+#[llm(capture = "none")]
+fn ask_politely() {
+    prompt!("politeness", "1");
+}
+
+/// 0.0035 dollars a call.
+#[workflow(budget_usd = 0.0125, budget_tokens = 1_000_000)]
+fn frugal_workflow(calls: u64) -> Result<u64, BudgetExceeded> {
+    for _ in 0..calls {
+        Budget::check()?;
+        consult("gpt-4o", 1_000, 100);
+    }
+    Ok(calls)
 }
 
 #[workflow(run = "nightly", params(model = "gpt-4o-mini", steps = count), experiment = "runs", handle = root, user = "ada", tags(team = "ops"))]
@@ -141,6 +205,23 @@ fn main() {
             let flushed = guard.flush(Duration::from_secs(60));
             say(&format!("trace {} delivered {} {out:?}", trace.expect("a trace"), flushed.is_delivered));
         }
+        "greet" => {
+            let (_, trace) = spanwright::traced_call(greeting_workflow);
+            let flushed = guard.flush(Duration::from_secs(60));
+            say(&format!("trace {} delivered {}", trace.expect("a trace"), flushed.is_delivered));
+        }
+        "price" => price(count, TraceHandle::cost_summary),
+        "price-with-server" => price(count, TraceHandle::cost_summary_with_server),
+        "price-late" => {
+            let (_, trace) = spanwright::traced_call(|| priced_workflow(3));
+            drop(guard);
+            let summary = trace.expect("a trace").cost_summary().expect("a summary");
+            say(&serde_json::to_string(&summary).expect("json"));
+        }
+        "frugal" => match frugal_workflow(count) {
+            Ok(calls) => say(&format!("done {calls}")),
+            Err(exceeded) => say(&format!("stopped: {exceeded}")),
+        },
         "stray" => {
             (0..count).for_each(count_loosely);
             let flushed = guard.flush(Duration::from_secs(60));

@@ -3,6 +3,7 @@
 //! In: span records and what a trace or a run says of itself. Out: requests, and from the replies ids and states. A 2xx to spans means
 //! that they are stored; its body says nothing and is not read.
 
+mod artifacts;
 mod assessments;
 #[cfg(all(any(test, fuzzing), not(loom)))]
 pub(super) mod fuzzing;

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::names::MESSAGE_FORMAT;
 use super::text::{Encoded, LONG, SHORT, attribute, bounded, json, name, readable, text};
 use crate::export::wire::{self, Head, Scope, SpanBody, Status, Value};
-use crate::record::{Ending, Event, ModelFacts, SiteView, SpanRecord, SpanView, Usage, ValueView, WorkflowFacts};
+use crate::record::{
+    Ending, Event, ModelFacts, PROMPT_TAG, SiteView, SpanRecord, SpanView, Usage, ValueView, WorkflowFacts,
+};
 
 const SPAN_TYPE: &str = "mlflow.spanType";
 const INPUTS: &str = "mlflow.spanInputs";
@@ -17,6 +19,8 @@ const MODEL: &str = "mlflow.llm.model";
 const PROVIDER: &str = "mlflow.llm.provider";
 const COST: &str = "mlflow.llm.cost";
 const TRACE_TAG: &str = "mlflow.traceTag.";
+/// Tag: a list of names and versions, as JSON.
+pub(super) const LINKED_PROMPTS: &str = "mlflow.linkedPrompts";
 const TRACE_NAME: &str = "mlflow.traceTag.mlflow.traceName";
 const SESSION: &str = "session.id";
 const CONVERSATION: &str = "gen_ai.conversation.id";
@@ -215,6 +219,12 @@ impl Writer<'_, '_> {
                 self.to.attribute("gen_ai.usage.reasoning.output_tokens", Value::Int(countable(reasoning)));
             }
         }
+        if let Some(cost) = model.cost.filter(|cost| [cost.input, cost.output].iter().all(|part| part.is_finite())) {
+            let cost = serde_json::json!({
+                "input_cost": cost.input, "output_cost": cost.output, "total_cost": cost.input + cost.output,
+            });
+            self.to.attribute(COST, Value::Text(&cost.to_string()));
+        }
         if let Some(waited_ns) = model.time_to_first_token_ns {
             self.to.attribute("gen_ai.response.time_to_first_chunk", Value::Float(waited_ns as f64 / 1e9));
         }
@@ -231,6 +241,9 @@ impl Writer<'_, '_> {
         }
         for (key, value) in workflow.map(trace_tags).unwrap_or_default() {
             self.text(&format!("{TRACE_TAG}{key}"), &value);
+        }
+        if let Some(prompts) = workflow.and_then(linked_prompts) {
+            self.to.attribute(&format!("{TRACE_TAG}{LINKED_PROMPTS}"), Value::Text(&prompts));
         }
     }
 
@@ -270,6 +283,7 @@ impl Writer<'_, '_> {
             PROVIDER => model.is_some_and(|model| model.provider.is_some()),
             TOOLS => model.is_some_and(|model| model.tools.is_some()),
             USAGE => model.is_some_and(|model| model.usage.is_some()),
+            COST => model.is_some_and(|model| model.cost.is_some()),
             _ => false,
         }
     }
@@ -308,11 +322,21 @@ pub(super) fn trace_name(root: &SpanRecord) -> String {
 pub(super) fn trace_tags(workflow: &WorkflowFacts) -> Vec<(String, String)> {
     let mut tags: Vec<(String, String)> = Vec::with_capacity(workflow.tags.len());
     for (key, value) in &workflow.tags {
-        let Some(key) = name(key) else { continue };
+        let Some(key) = name(key).filter(|_| !key.starts_with(PROMPT_TAG)) else { continue };
         tags.retain(|(earlier, _)| *earlier != key);
         tags.push((key.into_owned(), bounded(value, LONG).into_owned()));
     }
     tags
+}
+
+/// The prompts a trace was made with, as its tag says them; `None` if none is known.
+pub(super) fn linked_prompts(workflow: &WorkflowFacts) -> Option<String> {
+    let prompts: Vec<_> = workflow.prompts().map(|(name, version)| prompt(name, version)).collect();
+    (!prompts.is_empty()).then(|| serde_json::Value::Array(prompts).to_string())
+}
+
+pub(super) fn prompt(name: &str, version: &str) -> serde_json::Value {
+    serde_json::json!({ "name": bounded(name, SHORT), "version": bounded(version, SHORT) })
 }
 
 fn countable(tokens: u64) -> i64 {

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::Mlflow;
-use super::spans::{trace_name, trace_tags, usage_json};
+use super::spans::{LINKED_PROMPTS, linked_prompts, prompt, trace_name, trace_tags, usage_json};
 use super::text::{SHORT, bounded};
 use crate::export::http::Failure;
 use crate::id::{SpanId, TraceId};
-use crate::record::{Json, SpanRecord, Usage, rfc3339};
+use crate::record::{Json, SpanRecord, Usage, WorkflowFacts, rfc3339};
 
 const TOTAL_USAGE: &str = "mlflow.trace.tokenUsage";
 /// Characters of a preview.
@@ -42,6 +42,7 @@ impl TraceSummary {
                     .filter(|(key, _)| !key.is_empty())
                     .map(|(key, value)| (bounded(key, SHORT).into_owned(), bounded(value, SHORT).into())),
             );
+            tags.extend(linked_prompts(workflow).map(|prompts| (LINKED_PROMPTS.to_owned(), prompts.into())));
             tags.extend(trace_tags(workflow).into_iter().map(|(key, value)| (key, value.into())));
         }
         if let Some(run) = run {
@@ -141,6 +142,16 @@ impl Mlflow {
     pub(crate) async fn start_trace(&self, trace: &TraceSummary) -> Result<(), Failure> {
         let body = json!({ "trace": { "trace_info": trace.info } });
         self.post("complete the trace", "/api/3.0/mlflow/traces", &body).await.map(drop)
+    }
+
+    /// Links a trace to versions of prompts; done twice it is as if done once.
+    pub(crate) async fn link_prompts(&self, trace: TraceId, workflow: &WorkflowFacts) -> Result<(), Failure> {
+        let prompts: Vec<_> = workflow.prompts().map(|(name, version)| prompt(name, version)).collect();
+        if prompts.is_empty() {
+            return Ok(());
+        }
+        let body = json!({ "trace_id": format!("tr-{trace}"), "prompt_versions": prompts });
+        self.post("link the trace to its prompts", "/api/2.0/mlflow/traces/link-prompts", &body).await.map(drop)
     }
 
     /// Reads a trace back; `None` if the server has no span of it.

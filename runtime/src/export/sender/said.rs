@@ -35,6 +35,9 @@ impl Sender {
 
     /// Whether the server has it now, or never will.
     async fn send_assessment(&self, queued: &QueuedAssessment, on: &mut dyn FnMut(Event)) -> Result<bool, Trouble> {
+        if !self.put_summary_beside(queued, on).await? {
+            return self.put_off(queued);
+        }
         let age = now_unix_ns().saturating_sub(queued.assessment.time_unix_ns);
         match self.mlflow.assess(&queued.assessment).await {
             Ok(Landed::Yes) => self.store.ack_assessment(queued.number)?,

@@ -1,0 +1,115 @@
+//! What one span tells of tokens, model and cost, in whichever words: ours, OpenTelemetry's, or MLflow's.
+
+use serde_json::Value;
+use spanwright_prices::{Cost, PriceTable};
+
+use crate::record::{AttributeValue, SpanRecord, Usage, priced_tokens};
+
+const USAGES: [&str; 2] = ["mlflow.chat.tokenUsage", "usage"];
+const COSTS: [&str; 1] = ["mlflow.llm.cost"];
+const MODELS: [&str; 6] =
+    ["mlflow.llm.model", "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.model.name", "model"];
+const PROVIDERS: [&str; 4] = ["mlflow.llm.provider", "gen_ai.provider.name", "gen_ai.system", "provider"];
+const PARAMETERS: [&str; 2] = ["invocation_params", "llm.invocation_parameters"];
+
+/// What counts for an unknown model.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// A span that tells tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) usage: Usage,
+    pub(super) model: Option<String>,
+    pub(super) provider: Option<String>,
+    /// What the span says of its cost itself.
+    cost: Option<Cost>,
+}
+
+impl Told {
+    /// `None` if the span tells no tokens.
+    pub(super) fn of(span: &SpanRecord) -> Option<Self> {
+        let facts = span.model.as_ref();
+        let usage = facts.and_then(|facts| facts.usage).or_else(|| usage_of(span))?;
+        let own = |own: Option<&String>, names: &[&str]| own.cloned().or_else(|| text(span, names));
+        let model = own(facts.and_then(|facts| facts.model.as_ref()), &MODELS).or_else(|| model_asked_for(span));
+        let provider = own(facts.and_then(|facts| facts.provider.as_ref()), &PROVIDERS);
+        let cost = facts.and_then(|facts| facts.cost).map(|cost| Cost::of_dollars(cost.input, cost.output));
+        Some(Self { usage, model, provider, cost: cost.or_else(|| cost_of(span)) })
+    }
+
+    /// What it cost; `None` if nobody says.
+    pub(super) fn cost(&self, prices: &PriceTable) -> Option<Cost> {
+        self.cost.or_else(|| prices.cost(self.provider.as_deref(), self.model.as_deref()?, &priced_tokens(&self.usage)))
+    }
+}
+
+fn usage_of(span: &SpanRecord) -> Option<Usage> {
+    let object = object(span, &USAGES);
+    let count = |short: &[&str], long: &[&str]| {
+        let in_object = object.as_ref().and_then(|object| short.iter().find_map(|name| object.get(*name)?.as_u64()));
+        in_object.or_else(|| long.iter().find_map(|name| number(span, name)))
+    };
+    let input = count(
+        &["input_tokens", "prompt_tokens"],
+        &["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "input_tokens", "prompt_tokens"],
+    );
+    let output = count(
+        &["output_tokens", "completion_tokens"],
+        &["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "output_tokens", "completion_tokens"],
+    );
+    (input.is_some() || output.is_some()).then(|| Usage {
+        input: input.unwrap_or(0),
+        output: output.unwrap_or(0),
+        cache_read: count(&["cache_read_input_tokens"], &["gen_ai.usage.cache_read.input_tokens"]),
+        cache_write: count(
+            &["cache_creation_input_tokens"],
+            &["gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens"],
+        ),
+        cache_write_1h: count(&["cache_creation_input_tokens_above_1hr"], &[]),
+        reasoning: None,
+    })
+}
+
+fn cost_of(span: &SpanRecord) -> Option<Cost> {
+    let told = object(span, &COSTS)?;
+    let part = |name: &str| told.get(name).and_then(Value::as_f64);
+    match (part("input_cost"), part("output_cost"), part("total_cost")) {
+        (None, None, None) => None,
+        (None, None, Some(total)) => Some(Cost::of_dollars(total, 0.0)),
+        (input, output, _) => Some(Cost::of_dollars(input.unwrap_or(0.0), output.unwrap_or(0.0))),
+    }
+}
+
+fn model_asked_for(span: &SpanRecord) -> Option<String> {
+    let parameters = object(span, &PARAMETERS)?;
+    ["model", "model_name"].iter().find_map(|name| parameters.get(*name)?.as_str().map(str::to_owned))
+}
+
+fn text(span: &SpanRecord, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match span.attribute(name)? {
+        AttributeValue::Text(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    })
+}
+
+fn number(span: &SpanRecord, name: &str) -> Option<u64> {
+    match span.attribute(name)? {
+        AttributeValue::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+/// An object, or the text of one.
+fn object(span: &SpanRecord, names: &[&str]) -> Option<serde_json::Map<String, Value>> {
+    names.iter().find_map(|name| {
+        let value = match span.attribute(name)? {
+            AttributeValue::Json(json) => json.to_value(),
+            AttributeValue::Text(text) => serde_json::from_str(text).ok()?,
+            _ => return None,
+        };
+        match value {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }
+    })
+}
