@@ -9,18 +9,25 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::path::PathBuf;
+#[cfg(feature = "store")]
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::callsite::Callsite;
+use crate::chunk::NoteKind;
 use crate::config::Workflow;
 use crate::contain::contained;
+#[cfg(feature = "store")]
+use crate::cost::CostSummary;
 use crate::diagnostics;
 use crate::error::Error;
 use crate::future;
 use crate::outcome::Observed;
 use crate::pipeline::{self, Builder, Guard};
 use crate::span::{self, Span};
+#[cfg(feature = "store")]
+use crate::traced::TraceHandle;
 
 /// Traces work by what a configuration says. Tracing ends when it is dropped, as with a [`Guard`].
 ///
@@ -114,17 +121,60 @@ impl Tracker {
     #[track_caller]
     pub fn trace(&self, name: &str) -> Trace {
         let site = self.enabled().then(|| sites::site(name, Location::caller()));
-        Trace { site, attributes: Vec::new() }
+        Trace { site, attributes: Vec::new(), labels: Vec::new() }
     }
 
     /// The trace of the whole workflow of the file: `workflow_` and its name, with `workflow_name`, `workflow_version` and `node_count`.
     #[track_caller]
     pub fn trace_workflow(&self) -> Trace {
         let Workflow { name, version, node_count, .. } = &self.workflow;
-        let trace = self.trace(&format!("workflow_{name}"));
-        trace.attr("workflow_name", name).attr("workflow_version", version).attr("node_count", node_count)
+        let mut trace = self.trace(&format!("workflow_{name}")).attr("node_count", node_count);
+        let attributes = [("workflow_name", name), ("workflow_version", version)];
+        // Its totals are told by its tags.
+        let tags = [("workflow", name), ("workflow_version", version)];
+        let attributes = attributes.map(|(key, text)| (NoteKind::Attribute, key, text.clone()));
+        trace.labels =
+            attributes.into_iter().chain(tags.map(|(key, text)| (NoteKind::Tag, key, text.clone()))).collect();
+        trace
+    }
+
+    /// What exactly this trace cost, by node, provider and model, once everything of it that had ended is stored: see
+    /// [`TraceHandle::cost_summary`]. Nothing where nothing is traced, or nothing of the trace is kept; the latter is said.
+    ///
+    /// ```no_run
+    /// use spanwright::configured::Tracker;
+    ///
+    /// # fn plan() {}
+    /// # fn main() -> Result<(), spanwright::Error> {
+    /// let tracker = Tracker::from_config("workflow.yaml")?;
+    /// let (_, trace) = spanwright::traced_call(|| tracker.trace_workflow().call(plan));
+    /// if let Some(summary) = trace.and_then(|trace| tracker.cost_summary(&trace)) {
+    ///     tracker.log_summary(&summary);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "store")]
+    pub fn cost_summary(&self, trace: &TraceHandle) -> Option<CostSummary> {
+        self.guard.as_ref()?;
+        trace.cost_summary().map_err(|error| diagnostics::of_program().say(format!("{error:#}"))).ok()
+    }
+
+    /// Delivers what there is of it, no longer than 5 s, and says what it comes to in one line. Its figures reach the server with their
+    /// trace, as assessments, as `cost_summary.json` and as metrics of its run. Nothing where nothing is traced.
+    #[cfg(feature = "store")]
+    pub fn log_summary(&self, summary: &CostSummary) {
+        let Some(guard) = &self.guard else { return };
+        guard.flush(PATIENCE);
+        let cost = summary.total_cost_usd.map_or_else(|| "cost unknown".to_owned(), |cost| format!("${cost:.6}"));
+        let tokens = summary.total_tokens.total_tokens;
+        diagnostics::of_program().say(format!("workflow summary logged: {tokens} tokens, {cost}"));
     }
 }
+
+/// How long is waited for delivery.
+#[cfg(feature = "store")]
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,6 +189,8 @@ pub struct Trace {
     /// `None` if nothing is traced.
     site: Option<&'static Callsite>,
     attributes: Vec<(String, serde_json::Value)>,
+    /// Texts that name it, and are no content.
+    labels: Vec<(NoteKind, &'static str, String)>,
 }
 
 impl Trace {
@@ -196,6 +248,7 @@ impl Trace {
         for (key, value) in &self.attributes {
             span::attribute(span.opened(), key, value);
         }
+        self.labels.iter().for_each(|(kind, key, text)| span.label(*kind, key, text));
         Some(span)
     }
 }

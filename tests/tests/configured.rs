@@ -41,8 +41,8 @@ fn named<'s>(spans: &'s [SpanRecord], name: &str) -> &'s SpanRecord {
 fn a_tracker_that_is_off_runs_what_it_is_given_and_touches_nothing() {
     for section in ["null", "{enabled: false, tracking_uri: 'http://127.0.0.1:1'}"] {
         let place = place(section, "[]");
-        let ran = run(&place, &["workflow.yaml", "answer", "wind", "named", "workflow_a"]);
-        assert_eq!(ran.answers[..3], ["enabled false", "Ok(\"about WEATHER\")", "42"]);
+        let ran = run(&place, &["workflow.yaml", "answer", "wind", "named", "workflow_a", "cost", "wind"]);
+        assert_eq!(ran.answers[..4], ["enabled false", "Ok(\"about WEATHER\")", "42", "no summary"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
         let left: Vec<_> =
             fs::read_dir(place.home.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
@@ -133,4 +133,17 @@ fn a_slow_server_does_not_slow_a_workflow_and_has_everything_when_the_program_en
     // Waiting for as few as two answers would take longer than all of it.
     assert!(microseconds(&ran) < 1_000_000, "{ran:?}");
     receiver.assert_took_once(1001);
+}
+
+#[test]
+fn a_tracker_sums_up_the_trace_it_has_just_made_and_says_what_it_came_to() {
+    let place = place(ON, "[{id: research}, {id: write_up}]");
+    let ran = run(&place, &["workflow.yaml", "answer", "wind", "cost", "wind"]);
+    let summary: serde_json::Value =
+        serde_json::from_str(&ran.answers[2]).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!((&summary["workflow_name"], &summary["workflow_version"]), (&"weather".into(), &"unversioned".into()));
+    assert_eq!(summary["total_tokens"]["total_tokens"], 26, "of one trace, not of both");
+    // 20 in and 6 out, of gpt-4o-mini.
+    assert_eq!(summary["total_cost_usd"], 0.000_006_6, "{summary}");
+    assert_eq!(ran.said, ["workflow summary logged: 26 tokens, $0.000007"]);
 }

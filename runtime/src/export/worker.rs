@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::{NO_SERVER, Shared};
 use super::backoff::Backoff;
 use super::http::Failure;
 use super::mlflow::{Mlflow, Trouble};
 use super::sender::{Event, Route, Sender};
+use super::{NO_SERVER, Shared};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::store::Store;

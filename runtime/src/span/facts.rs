@@ -23,6 +23,15 @@ pub struct Facts<'s> {
 /// Bytes of attributes from which on they are handed over: with the longest value after them, they still fit into one note.
 pub(super) const MANY_BYTES: usize = 2048;
 
+impl Span {
+    /// Writes a text that names or routes, and is no content.
+    pub(crate) fn label(&self, kind: NoteKind, key: &str, text: &str) {
+        if let Some(recorder) = self.recorder() {
+            self.note_with(kind, key, |out| capture::label(out, key, text, MAX_TEXT_CHARS, recorder.policy()));
+        }
+    }
+}
+
 impl<'s> Facts<'s> {
     #[inline]
     pub(super) fn of(span: &'s Span) -> Self {
@@ -50,13 +59,12 @@ impl<'s> Facts<'s> {
 
     /// A text that names or routes, and is no content.
     fn label(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
-        if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
+        if let (true, Some(text)) = (self.span.is_recorded(), value.text()) {
             // Of two attributes of one name the later one holds.
             if kind == NoteKind::Attribute {
                 self.finish();
             }
-            let policy = recorder.policy();
-            self.span.note_with(kind, key, |out| capture::label(out, key, &text, MAX_TEXT_CHARS, policy));
+            self.span.label(kind, key, &text);
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `answer TEXT` | the whole workflow: two nodes that ask a model about the text, the second of which goes on where the first failed |
 //! | `named NAME` | a trace of that name |
 //! | `spans N` | a trace of so many nodes |
+//! | `cost TEXT` | as `answer`, and what it cost |
 //! | `fork TEXT` | the first node in a child process |
 //!
 //! It answers with what it found, and how many microseconds the works took. Exit code 3: the file cannot be used.
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use spanwright::configured::Tracker;
 use spanwright::record::Usage;
-use spanwright::{ModelOutcome, llm, node};
+use spanwright::{ModelOutcome, TraceId, llm, node};
 
 #[derive(serde::Serialize)]
 struct Reply {
@@ -114,6 +115,14 @@ fn main() -> ExitCode {
                 let count = count.parse().unwrap_or(0);
                 let sum: u64 = tracker.trace("workflow_of_many").call(|| (0..count).map(step).sum());
                 println!("{sum}");
+            }
+            [work, text] if work == "cost" => {
+                let (_, trace) = spanwright::traced_call(|| answer(&tracker, text));
+                let handle = trace.unwrap_or_else(|| TraceId::from_bytes([1; 16]).into());
+                let summary = tracker.cost_summary(&handle);
+                let said = summary.as_ref().and_then(|summary| serde_json::to_string(summary).ok());
+                println!("{}", said.unwrap_or_else(|| "no summary".to_owned()));
+                summary.iter().for_each(|summary| tracker.log_summary(summary));
             }
             [work, text] if work == "fork" => forked(&tracker, text),
             other => println!("no work {other:?}"),
