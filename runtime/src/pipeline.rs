@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::capture::Policy;
 use crate::chunk::{Chunks, MAX_VALUE_BYTES};
 use crate::collector::{self, Collector, Occasion, Report};
-use crate::config::{Config, ConfigFile, Experiment, Overrides, StorePlace};
+use crate::config::{Config, Experiment, NamedConfig, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
 use crate::execution;
@@ -78,13 +78,13 @@ impl Builder {
     /// `spanwright.toml`. The environment and the other methods win over it. What cannot be used in it is an error of
     /// [`install`](Self::install).
     pub fn config_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.overrides.config_file = Some(ConfigFile::Path(path.into()));
+        self.overrides.config_file = Some(NamedConfig::Path(path.into()));
         self
     }
 
     /// The same from the text of a workflow file.
     pub fn config_yaml(mut self, text: impl Into<String>) -> Self {
-        self.overrides.config_file = Some(ConfigFile::Yaml(text.into()));
+        self.overrides.config_file = Some(NamedConfig::Yaml(text.into()));
         self
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use spanwright::CaptureLevel;
-use spanwright::config::{ArtifactKind, Config, ConfigFile, Destination, Experiment, Overrides, Source};
+use spanwright::config::{ArtifactKind, Config, Destination, Experiment, NamedConfig, Overrides, Source};
 use spanwright::configured::Tracker;
 use spanwright_tests::program::Place;
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ fn load(folder: &Path, variables: &[(&str, &str)], code: Overrides) -> (Config, 
 fn of_section(section: &str) -> (Config, Vec<String>) {
     let folder = TempDir::new().expect("a folder");
     let text = format!("config:\n  observability:\n    mlflow: {section}\n");
-    load(folder.path(), &[], Overrides { config_file: Some(ConfigFile::Yaml(text)), ..Overrides::default() })
+    load(folder.path(), &[], Overrides { config_file: Some(NamedConfig::Yaml(text)), ..Overrides::default() })
 }
 
 /// A2-01
@@ -33,7 +33,7 @@ fn a_workflow_file_switches_tracing_on_and_brings_the_defaults_it_always_had() {
         assert!(config.disabled.value && warnings.is_empty(), "{off}: {warnings:?}");
     }
     for absent in ["", "config: null\n", "flow: {name: x}\nconfig: {observability: {logging: {level: INFO}}}\n"] {
-        let file = Overrides { config_file: Some(ConfigFile::Yaml(absent.to_owned())), ..Overrides::default() };
+        let file = Overrides { config_file: Some(NamedConfig::Yaml(absent.to_owned())), ..Overrides::default() };
         let (config, warnings) = load(Path::new("/"), &[], file);
         assert!(config.disabled.value && warnings.is_empty(), "{absent}: {warnings:?}");
     }
@@ -92,7 +92,7 @@ fn an_old_workflow_file_is_read_unchanged_and_its_file_store_is_said_once() {
     assert_eq!(place.stored().len(), 12, "spans are kept in the store all the same");
     assert!(!place.home.path().join("mlruns").exists());
 
-    let file = Overrides { config_file: Some(ConfigFile::Yaml(OLD.to_owned())), ..Overrides::default() };
+    let file = Overrides { config_file: Some(NamedConfig::Yaml(OLD.to_owned())), ..Overrides::default() };
     let (config, _) = load(Path::new("/"), &[], file);
     assert_eq!(config.experiment.value, Some(Experiment::Name("old_experiment".into())));
     assert_eq!(config.store_max_age.value.as_secs(), 30 * 86_400);
@@ -266,7 +266,7 @@ fn a_file_like_ours_can_be_named_instead_of_found() {
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("spanwright.toml"), "capture = \"none\"\n").expect("a file");
     fs::write(folder.path().join("other.toml"), "capture = \"keys\"\n").expect("a file");
-    let named = |name: &str| Overrides { config_file: Some(ConfigFile::Path(name.into())), ..Overrides::default() };
+    let named = |name: &str| Overrides { config_file: Some(NamedConfig::Path(name.into())), ..Overrides::default() };
     let (config, warnings) = load(folder.path(), &[], named("other.toml"));
     assert_eq!((config.capture.value, warnings), (CaptureLevel::Keys, Vec::new()));
     let (_, warnings) = load(folder.path(), &[], named("absent.toml"));

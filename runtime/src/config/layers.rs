@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::uri::without_secrets;
 use super::variables::CONFIG;
 use super::{
-    ArtifactLevel, ChunkPlace, ConfigFile, Durability, Setting, Source, StorePlace, Variable, file, level, workflow,
+    ArtifactLevel, ChunkPlace, Durability, NamedConfig, Setting, Source, StorePlace, Variable, file, level, workflow,
 };
 use crate::callsite::Capture;
 
@@ -44,11 +44,11 @@ impl<'a> Layers<'a> {
     pub(super) fn new(
         env: &'a dyn Fn(&str) -> Option<String>,
         working_folder: &'a Path,
-        named: Option<&ConfigFile>,
+        named: Option<&NamedConfig>,
     ) -> Self {
         let mut layers = Self::of(env, None, working_folder, Vec::new());
         layers.file = match named {
-            Some(ConfigFile::Path(path)) if path.extension().is_some_and(|extension| extension == "toml") => {
+            Some(NamedConfig::Path(path)) if path.extension().is_some_and(|extension| extension == "toml") => {
                 let path = working_folder.join(path);
                 let read = file::content(&path).and_then(|text| file::parse(&path, &text, &mut layers.warnings));
                 layers.or_say(read)
@@ -56,11 +56,11 @@ impl<'a> Layers<'a> {
             _ => file::read(working_folder, &mut layers.warnings),
         };
         layers.workflow = match named {
-            Some(ConfigFile::Yaml(text)) => {
+            Some(NamedConfig::Yaml(text)) => {
                 let read = workflow::parse(Path::new("the workflow given as text"), text, &mut layers.warnings);
                 layers.or_say(read)
             }
-            Some(ConfigFile::Path(path)) if path.extension().is_none_or(|extension| extension != "toml") => {
+            Some(NamedConfig::Path(path)) if path.extension().is_none_or(|extension| extension != "toml") => {
                 layers.read_workflow(&working_folder.join(path))
             }
             _ => {

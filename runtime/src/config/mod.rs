@@ -199,7 +199,7 @@ pub struct Node {
 
 /// A file that a program names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConfigFile {
+pub enum NamedConfig {
     /// Its path: a workflow file, or, if it ends in `.toml`, one that stands for the nearest `spanwright.toml`.
     Path(PathBuf),
     /// What stands in a workflow file.
@@ -210,7 +210,7 @@ pub enum ConfigFile {
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// A file of settings that the program names. Its settings are those of a file: the environment wins over them.
-    pub config_file: Option<ConfigFile>,
+    pub config_file: Option<NamedConfig>,
     /// See [`Config::disabled`].
     pub disabled: Option<bool>,
     /// A tracking URI, as `MLFLOW_TRACKING_URI` has it; the empty text keeps spans in the store.

@@ -31,11 +31,12 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// The member of this key, of a map.
+    /// The member of this key, of a map: of two of one name the later one.
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
+        self.entries().iter().rev().find(|entry| entry.key == key)
     }
 
+    /// The members of a map, those that are taken in by `<<` first.
     pub(super) fn entries(&self) -> &[Entry] {
         if let Value::Map(entries) = &self.value { entries } else { &[] }
     }
@@ -67,7 +68,7 @@ pub(super) fn read(text: &str) -> Result<Node, (usize, String)> {
             }
             Event::SequenceStart(_, anchor, _) => reader.open(line, anchor, Value::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => reader.open(line, anchor, Value::Map(Vec::new())),
-            Event::SequenceEnd | Event::MappingEnd => reader.close(),
+            Event::SequenceEnd | Event::MappingEnd => reader.close().map_err(|wrong| (line, wrong))?,
             Event::Alias(anchor) => reader.refer(line, anchor),
             Event::DocumentEnd => break,
             _ => {}
@@ -82,7 +83,12 @@ struct Reader {
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
+    /// Members taken in by `<<`.
+    merged: usize,
 }
+
+/// More than these are taken in by nobody who writes a file by hand.
+const MOST_MERGED: usize = 10_000;
 
 /// A list or map that has not ended.
 struct Open {
@@ -97,13 +103,14 @@ impl Reader {
         self.open.push(Open { node: Node { line, value }, anchor, key: None });
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), String> {
         if let Some(Open { mut node, anchor, .. }) = self.open.pop() {
             if let Value::Map(entries) = &mut node.value {
-                merge(entries);
+                self.merged += merge(entries, MOST_MERGED - self.merged)?;
             }
             self.put(node, anchor);
         }
+        Ok(())
     }
 
     fn refer(&mut self, line: usize, anchor: usize) {
@@ -130,13 +137,7 @@ impl Reader {
             (Value::List(items), _) => items.push(node),
             // A key that is no text is nobody's setting.
             (_, None) => open.key = Some((node.text().unwrap_or_default().to_owned(), node.line)),
-            (Value::Map(entries), Some((key, line))) => {
-                // Of two of one name the later one holds.
-                if key != MERGE {
-                    entries.retain(|entry| entry.key != key);
-                }
-                entries.push(Entry { key, line, node });
-            }
+            (Value::Map(entries), Some((key, line))) => entries.push(Entry { key, line, node }),
             _ => {}
         }
     }
@@ -144,17 +145,48 @@ impl Reader {
 
 const MERGE: &str = "<<";
 
-/// Takes in what `<<` refers to, where the map has no member of its own of that name.
-fn merge(entries: &mut Vec<Entry>) {
-    let (merged, own): (Vec<_>, Vec<_>) = std::mem::take(entries).into_iter().partition(|entry| entry.key == MERGE);
-    *entries = own;
-    for Entry { node, .. } in merged {
-        let maps: Vec<&Node> =
-            if node.items().is_empty() { vec![&node] } else { node.items().iter().map(|map| &**map).collect() };
-        for entry in maps.into_iter().flat_map(Node::entries) {
-            if !entries.iter().any(|own| own.key == entry.key) {
-                entries.push(entry.clone());
-            }
+/// Puts what `<<` refers to before the members of a map, so that those hold; how many that were.
+fn merge(entries: &mut Vec<Entry>, most: usize) -> Result<usize, String> {
+    if entries.iter().all(|entry| entry.key != MERGE) {
+        return Ok(0);
+    }
+    let (references, own): (Vec<_>, Vec<_>) = std::mem::take(entries).into_iter().partition(|entry| entry.key == MERGE);
+    // Of several maps the first holds.
+    for Entry { node, .. } in references.iter().rev() {
+        let several = node.items().iter().rev().flat_map(|map| map.entries());
+        entries.extend(node.entries().iter().chain(several).take(most + 1 - entries.len()).cloned());
+    }
+    if entries.len() > most {
+        return Err(format!("`<<` takes in more than {MOST_MERGED} members"));
+    }
+    let merged = entries.len();
+    entries.extend(own);
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_know_their_lines_and_own_ones_win_over_those_taken_in() {
+        let text = "base: &base {a: 1, b: 2}\nother: &other {b: 3, c: 4}\nall:\n  b: 5\n  <<: [*base, *other]\n  list: [x, 'null', null]\n";
+        let root = read(text).expect("it is YAML");
+        let all = &root.get("all").expect("it is there").node;
+        let member = |key: &str| all.get(key).map(|entry| (entry.node.text().unwrap_or("-"), entry.line));
+        assert_eq!(["a", "b", "c", "d"].map(member), [Some(("1", 1)), Some(("5", 4)), Some(("4", 2)), None]);
+        let (list, texts) = (&all.get("list").expect("it is there").node, [Some("x"), Some("null"), None]);
+        assert_eq!(list.items().iter().map(|item| item.text()).collect::<Vec<_>>(), texts);
+        assert!(list.items()[2].is_null() && read("").expect("nothing is YAML too").is_null());
+    }
+
+    #[test]
+    fn what_grows_beyond_its_text_is_refused() {
+        let mut text = "a0: &a0 {k: 1, l: 1}\n".to_owned();
+        for n in 1..100 {
+            text += &format!("a{n}: &a{n} {{<<: [*a{before}, *a{before}, *a{before}]}}\n", before = n - 1);
         }
+        let (line, wrong) = read(&text).expect_err("it grows by three");
+        assert!(line < 20 && wrong.contains("more than 10000"), "{line}: {wrong}");
     }
 }

@@ -75,11 +75,11 @@ mod tests {
         let sites = |names: &[String]| {
             names.iter().map(|name| site(name, here) as *const Callsite as usize).collect::<Vec<_>>()
         };
-        let seen: Vec<_> = std::thread::scope(|threads| {
+        let seen: Vec<Vec<usize>> = std::thread::scope(|threads| {
             let asking: Vec<_> = (0..4).map(|_| threads.spawn(|| sites(&names))).collect();
             asking.into_iter().map(|asking| asking.join().expect("no panic")).collect()
         });
-        assert!(seen.iter().all(|seen| *seen == seen[0]));
+        assert!(seen.iter().all(|sites| *sites == seen[0]));
         assert_eq!(site(&names[7], here).name, "Workflow 7");
         let kinds = ["workflow_a", "MyWorkflow", "node_x"].map(|name| site(name, here).span_type);
         assert_eq!(kinds, ["WORKFLOW", "WORKFLOW", "AGENT"]);
