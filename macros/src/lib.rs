@@ -74,6 +74,7 @@ attributes! {
     /// | `run`, `run = expr` | opens an MLflow run around the trace, of that name if given |
     /// | `params(key = expr, …)` | parameters of the run |
     /// | `config = expr` | the `AgentConfig` the execution is measured as, or a reference to one; `spanwright::tracker()` gives its tracker |
+    /// | `budget_usd = expr`, `budget_tokens = expr` | what the execution may cost, a number each; at 80 % and 100 % the span gets an event, and `spanwright::Budget::check()` says when it is used up |
     ///
     /// Before:
     ///

@@ -77,7 +77,7 @@ def trace(trace_id):
 def trace_file(trace_id, name):
     location = mlflow.get_trace(trace_id).info.tags["mlflow.artifactLocation"]
     listed = mlflow.artifacts.list_artifacts(artifact_uri=location)
-    return mlflow.artifacts.load_dict(f"{location}/{name}") if any(f.path == name for f in listed) else None
+    return mlflow.artifacts.load_dict(f"{location}/{name}") if any(f.path.endswith(f"/{name}") for f in listed) else None
 
 
 def traces_of_prompt(experiment, prompt):

@@ -114,7 +114,7 @@ fn a_budget_is_of_the_execution_whoever_below_it_spends_and_wherever() {
         assert_eq!(Budget::current().and_then(|budget| budget.remaining_tokens()), Some(1_000));
         std::thread::scope(|scope| {
             let context = spanwright::Context::current();
-            scope.spawn(move || context.run(|| drop(ask(500))));
+            scope.spawn(move || context.run(|| ask(500).0));
         });
         inner_workflow();
         let left = Budget::current().expect("a budget").remaining_tokens();

@@ -7,6 +7,7 @@ use spanwright::config::ArtifactLevel;
 use spanwright::cost::{CostSummary, prices::PriceTable};
 use spanwright::export::Client;
 use spanwright::record::{ModelFacts, RunRequest, SpanRecord, Usage};
+use spanwright_tests::faults::{Act, Faulty};
 use spanwright_tests::mlflow::{self, Server};
 
 use crate::degradation::{agent, run, stdout};
@@ -150,6 +151,26 @@ fn what_is_delivered_twice_is_said_once_and_a_trace_without_models_says_nothing(
     assert_eq!(again.flush().pending, 0, "{:?}", again.said());
     assert!(assessment(&read(server, &trace), "total_tokens").is_some());
     assert_eq!(read(server, &silent)["assessments"], value!([]));
+}
+
+#[test]
+fn a_server_that_takes_no_files_is_told_what_traces_cost_all_the_same() {
+    let server = mlflow::shared();
+    let port = server.port();
+    let proxy = Faulty::start(move |seen, _| match seen.method.as_str() {
+        "PUT" => Act::json(400, r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"no files here"}"#),
+        _ => Act::Forward(port, Box::new(seen.clone())),
+    });
+    let line = Line::to(&proxy.uri(), &fresh("no files"));
+    let traces = [Trace::new(), Trace::new()];
+    traces.iter().for_each(|trace| line.put(&costly(trace)));
+    assert_eq!(line.flush().pending, 0, "{:?}", line.said());
+    for trace in &traces {
+        assert!(assessment(&read(server, trace), "total_tokens").is_some());
+    }
+    let said = line.said();
+    assert_eq!(said.len(), 1, "once, not for each trace: {said:?}");
+    assert!(said[0].contains("no files here") && said[0].contains("cost_summary.json"), "{said:?}");
 }
 
 #[test]
