@@ -31,13 +31,11 @@ use crate::traced::TraceHandle;
 
 /// Traces work by what a configuration says. Tracing ends when it is dropped, as with a [`Guard`].
 ///
-/// ```
+/// ```no_run
 /// use spanwright::configured::Tracker;
 ///
 /// # fn main() -> Result<(), spanwright::Error> {
-/// # let folder = std::env::temp_dir();
-/// let builder = spanwright::builder().store(folder.join("spanwright-doc"));
-/// let tracker = Tracker::start(builder)?;
+/// let tracker = Tracker::from_config("workflow.yaml")?;
 /// let answer = tracker.trace("workflow_greeting").attr("topic", "Oslo").call(|| 42);
 /// assert_eq!(answer, 42);
 /// # Ok(())

@@ -147,3 +147,16 @@ fn a_tracker_sums_up_the_trace_it_has_just_made_and_says_what_it_came_to() {
     assert_eq!(summary["total_cost_usd"], 0.000_006_6, "{summary}");
     assert_eq!(ran.said, ["workflow summary logged: 26 tokens, $0.000007"]);
 }
+
+#[test]
+fn each_workflow_opens_a_run_of_the_name_that_is_configured() {
+    let opened = |section: &str| {
+        let place = place(section, "[]");
+        run(&place, &["workflow.yaml", "named", "workflow_a", "named", "node_x"]);
+        let spans = place.stored();
+        let run = |name: &str| named(&spans, name).workflow.as_ref().and_then(|workflow| workflow.opens_run.clone());
+        (run("workflow_a").and_then(|run| run.name), run("node_x"))
+    };
+    assert_eq!(opened("{enabled: true, run_name: nightly}"), (Some("nightly".to_owned()), None));
+    assert_eq!(opened(ON), (None, None));
+}
