@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use spanwright_contract::{lock, weaver};
 
+use crate::report::Report;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked; for `doctor`: traces are recorded and reach their destination
@@ -50,6 +52,12 @@ pub enum Command {
     Push(Push),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
+    /// Report over stored traces, or those of a server: costs, where the time goes, how runs end, how two differ.
+    Report {
+        /// What to report.
+        #[command(subcommand)]
+        what: Report,
+    },
     /// Show what tokens of models cost: the built-in prices, with your own over them.
     Prices(Prices),
     /// Show what the attributes and declarations of a source tree become.

@@ -15,6 +15,7 @@ mod place;
 mod prices;
 mod push;
 mod registry;
+mod report;
 mod review;
 mod screen;
 mod source;
@@ -52,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
         Command::Catalog(which) => catalog::run(which, &mut screen),
         Command::Lint(how) => lint::run(how, &mut screen),
+        Command::Report { what } => report::run(what, args.place(), &mut screen),
         Command::Prices(which) => prices::run(which, &mut screen),
         Command::Expand(what) => expand::run(what, &mut screen),
         Command::Review(what) => review::run(what, &mut screen),

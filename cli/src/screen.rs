@@ -78,6 +78,12 @@ impl Screen {
         self.out.flush()
     }
 
+    /// Says something beside the output, to standard error.
+    pub fn aside(&self, text: &str) {
+        // With nobody to read it, the output and the exit code have to do.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Says what stopped the command.
     pub fn fail(&mut self, failure: &Failure) -> ExitCode {
         if self.json {

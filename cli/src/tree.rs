@@ -43,7 +43,7 @@ pub fn run(args: &Tree, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
 }
 
 /// The one trace whose id begins like this.
-fn named(store: &Store, id: &str) -> Result<TraceSummary, Failure> {
+pub fn named(store: &Store, id: &str) -> Result<TraceSummary, Failure> {
     const LIST: &str = "`spanwright list` shows the stored traces";
     let digits = id.strip_prefix("tr-").unwrap_or(id).to_ascii_lowercase();
     if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {

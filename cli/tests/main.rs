@@ -8,5 +8,6 @@ mod commands;
 mod contract;
 mod ground;
 mod lint;
+mod report;
 mod review;
 mod server;

@@ -75,7 +75,7 @@ fn edges(sources: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String
 
 #[test]
 fn no_module_imports_itself_by_way_of_others() {
-    for folder in ["runtime/src", "contract/src", "macros/core/src", "claude/src"] {
+    for folder in ["runtime/src", "contract/src", "macros/core/src", "claude/src", "report/src"] {
         let edges = edges(&sources_of(folder));
         for start in edges.keys() {
             let mut reached = BTreeSet::new();
@@ -161,6 +161,16 @@ fn the_assistants_side_keeps_to_its_rooms() {
 }
 
 #[test]
+fn a_report_opens_nothing_and_knows_neither_clock_nor_server() {
+    let none: Vec<String> = Vec::new();
+    for power in
+        ["env::", "fs::", "File::", "SystemTime", "Instant", "println!", "unsafe {", "reqwest", "rusqlite", "\"mlflow."]
+    {
+        assert_eq!(outside_in("report/src", power, &[]), none, "{power}");
+    }
+}
+
+#[test]
 fn the_path_of_a_call_does_not_lock_or_wait() {
     for (file, code) in sources() {
         if ["span", "future", "recorder", "callsite", "capture", "outcome", "id", "clock"].contains(&module(&file)) {
@@ -180,9 +190,19 @@ fn the_path_of_a_call_does_not_lock_or_wait() {
 #[test]
 fn no_source_file_is_longer_than_a_reader_bears() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for folder in
-        ["runtime/src", "macros", "contract", "claude", "cli", "tests", "ui-tests", "examples", "benches", "fuzz/src"]
-    {
+    for folder in [
+        "runtime/src",
+        "macros",
+        "contract",
+        "claude",
+        "report",
+        "cli",
+        "tests",
+        "ui-tests",
+        "examples",
+        "benches",
+        "fuzz/src",
+    ] {
         let mut folders = vec![root.join(folder)];
         while let Some(folder) = folders.pop() {
             for path in fs::read_dir(folder).expect("a folder of the workspace").flatten().map(|entry| entry.path()) {

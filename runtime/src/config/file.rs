@@ -15,9 +15,9 @@ pub(super) struct Layer {
     pub(super) nodes: Vec<(String, String, usize)>,
 }
 
-/// A table for `spanwright lint`, which says what is wrong in it.
+/// Tables for `spanwright lint` and `spanwright report`, which say what is wrong in them.
 #[cfg(feature = "store")]
-const LINTS: &str = "lints";
+const TABLES: [&str; 2] = ["lints", "gates"];
 
 /// A table for each node that says something of its own.
 #[cfg(feature = "store")]
@@ -74,7 +74,7 @@ pub(super) fn parse(path: &Path, content: &str, warnings: &mut Vec<String>) -> R
         let line = line_of(key.span().start);
         let key: String = key.into_inner().into_owned();
         match (&*key, value.as_ref()) {
-            (LINTS, DeValue::Table(_)) => {}
+            (key, DeValue::Table(_)) if TABLES.contains(&key) => {}
             (NODES, DeValue::Table(nodes)) => {
                 for (name, node) in nodes {
                     for (key, value) in node.get_ref().as_table().into_iter().flatten() {

@@ -22,6 +22,7 @@ use crate::store::Store;
 
 pub use spanwright_prices as prices;
 pub use summary::{CostSummary, Figures, ModelCost, NodeCost, ProviderCost, ServerFigures, TokenCounts};
+pub use told::{ATTRIBUTES, Told};
 
 impl CostSummary {
     /// What exactly this trace cost, as far as its spans are in the store. What has not been stored yet is not in it; see

@@ -15,19 +15,49 @@ const PARAMETERS: [&str; 2] = ["invocation_params", "llm.invocation_parameters"]
 /// What counts for an unknown model.
 pub(super) const UNKNOWN: &str = "unknown";
 
+/// Attributes in which a span may tell tokens, model or cost beside its own facts: a reader that finds none of them needs no others.
+pub const ATTRIBUTES: &[&str] = &[
+    "mlflow.chat.tokenUsage",
+    "usage",
+    "mlflow.llm.cost",
+    "mlflow.llm.model",
+    "gen_ai.response.model",
+    "gen_ai.request.model",
+    "llm.model_name",
+    "ai.model.name",
+    "model",
+    "mlflow.llm.provider",
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "provider",
+    "invocation_params",
+    "llm.invocation_parameters",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "input_tokens",
+    "prompt_tokens",
+    "output_tokens",
+    "completion_tokens",
+];
+
 /// A span that tells tokens.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
-    pub(super) usage: Usage,
-    pub(super) model: Option<String>,
-    pub(super) provider: Option<String>,
+pub struct Told {
+    /// Tokens.
+    pub usage: Usage,
+    /// Model.
+    pub model: Option<String>,
+    /// Provider.
+    pub provider: Option<String>,
     /// What the span says of its cost itself.
     cost: Option<Cost>,
 }
 
 impl Told {
     /// `None` if the span tells no tokens.
-    pub(super) fn of(span: &SpanRecord) -> Option<Self> {
+    pub fn of(span: &SpanRecord) -> Option<Self> {
         let facts = span.model.as_ref();
         let usage = facts.and_then(|facts| facts.usage).or_else(|| usage_of(span))?;
         let own = |own: Option<&String>, names: &[&str]| own.cloned().or_else(|| text(span, names));
@@ -38,7 +68,7 @@ impl Told {
     }
 
     /// What it cost; `None` if nobody says.
-    pub(super) fn cost(&self, prices: &PriceTable) -> Option<Cost> {
+    pub fn cost(&self, prices: &PriceTable) -> Option<Cost> {
         self.cost.or_else(|| prices.cost(self.provider.as_deref(), self.model.as_deref()?, &priced_tokens(&self.usage)))
     }
 }
@@ -112,4 +142,22 @@ fn object(span: &SpanRecord, names: &[&str]) -> Option<serde_json::Map<String, V
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_looks_for_the_attributes_finds_each_that_is_read_here() {
+        let names = [&USAGES[..], &COSTS, &MODELS, &PROVIDERS, &PARAMETERS].concat();
+        let missing: Vec<_> = names.into_iter().filter(|name| !ATTRIBUTES.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        // Each of those that tell tokens makes a span one that does.
+        for name in ATTRIBUTES.iter().filter(|name| name.ends_with("_tokens")) {
+            let mut span = SpanRecord::new(crate::TraceId::from_halves(1, 2), crate::SpanId::from_u64(3));
+            span.attributes = vec![((*name).to_owned(), AttributeValue::Int(7))];
+            assert_eq!(Told::of(&span).map(|told| told.usage.total()), Some(7), "{name}");
+        }
+    }
 }

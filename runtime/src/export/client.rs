@@ -1,5 +1,7 @@
 //! The server for people and tools: who it is, a push with progress, a trace sent there and read back.
 
+mod briefs;
+
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;

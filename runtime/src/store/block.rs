@@ -15,6 +15,8 @@
 //! Behind the site, as far as the flags name them: parent (stands above), incomplete (nothing), declared (in the site), kind and message of the error,
 //! inputs and outputs as json, `n` and so many attributes, and events, model, workflow and run as the json of their types.
 
+mod brief;
+
 use std::borrow::Cow;
 
 use serde::{Serialize, de::DeserializeOwned};

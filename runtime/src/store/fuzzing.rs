@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 
 use super::block::encode_one;
 use super::row::decode;
-use super::{ProcessId, Store, TraceFilter};
+use super::{BriefFilter, ProcessId, Store, TraceFilter};
 use crate::id::{SpanId, TraceId};
 use crate::record::{Batch, SpanRecord};
 
@@ -45,6 +45,11 @@ pub(crate) fn rows(bytes: &[u8]) {
     // People are told of what cannot be read; nobody panics over it.
     let _ = store.spans(trace(1));
     assert_eq!(store.spans(trace(2)).expect("the healthy trace is read").len(), 1);
+    let mut healthy = 0;
+    let briefs = store.briefs(&BriefFilter { whole_if: &["x"], ..BriefFilter::default() }, |brief| {
+        healthy += u64::from(brief.trace_id == trace(2) && brief.spans.len() == 1);
+    });
+    assert!(briefs.is_ok() && healthy == 1, "{briefs:?}");
     let _ = (store.traces(&TraceFilter::default()), store.rejections(trace(1)), store.statistics());
     let _ = (store.open_spans_of(ProcessId(1)), store.callsites_of(ProcessId(1)));
 }

@@ -2,8 +2,9 @@
 //!
 //! In: batches of closed spans from the collector ([`Store::append`]). Out: spans that wait for a destination
 //! ([`Store::pending`], answered by [`Store::ack`] or [`Store::reject`]), and everything kept, for people to read
-//! ([`Store::traces`], [`Store::spans`]). Any number of processes and threads use one file at once. The store knows no
-//! server and no thread of its own; who exports and who recovers a dead process decide others.
+//! ([`Store::traces`], [`Store::spans`]) and for reports to add up ([`Store::briefs`]). Any number of processes and threads use one file at
+//! once. The store knows no server, and no thread of its own but one that reads ahead while a report is made; who exports and who recovers
+//! a dead process decide others.
 //!
 //! # Invariants
 //!
@@ -53,6 +54,7 @@
 mod append;
 mod assessments;
 mod block;
+mod brief;
 mod destination;
 mod folder;
 mod fresh;
@@ -91,6 +93,7 @@ use fresh::Fresh;
 use held::{FileId, Held};
 
 pub use assessments::QueuedAssessment;
+pub use brief::{BriefFilter, ModelBrief, ServerTotals, SpanBrief, TraceBrief};
 pub use folder::locate;
 #[cfg(feature = "mlflow")]
 pub(crate) use queue::Next;

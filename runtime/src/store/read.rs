@@ -9,7 +9,7 @@ use super::block::Spans;
 use super::queue::facts_of;
 use super::row::{ending_of, text, unreadable};
 use super::{Backlog, Counts, Result, Salvaged, Store};
-use crate::id::TraceId;
+use crate::id::{TraceId, uuid_of};
 use crate::record::{Ending, Losses, SpanRecord};
 
 /// State of a trace, as MLflow knows it.
@@ -196,6 +196,19 @@ impl Store {
             let sql = format!("{SUMMARY} WHERE trace_id BETWEEN ?1 AND ?2 ORDER BY start_unix_ns DESC LIMIT 10");
             connection.prepare_cached(&sql)?.query_map([low.to_bytes(), high.to_bytes()], summary)?.collect()
         })
+    }
+
+    /// The trace of a run id, as `spanwright::tracker()` has it; `None` if it is that of no trace in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_store`](crate::Error::is_store) if the store cannot be read.
+    pub fn trace_of_run(&self, run_id: &str) -> Result<Option<TraceSummary>> {
+        // The digits before those that say what kind of UUID it is are the trace's own.
+        let digits = run_id.replace('-', "");
+        let Some(digits) = digits.get(..12).filter(|_| digits.len() == 32) else { return Ok(None) };
+        let found = self.traces_by_prefix(digits)?;
+        Ok(found.into_iter().find(|trace| uuid_of(trace.trace_id).eq_ignore_ascii_case(run_id)))
     }
 
     /// The spans of a trace, in the order of their start.

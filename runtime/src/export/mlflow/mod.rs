@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod assessments;
+mod briefs;
 #[cfg(all(any(test, fuzzing), not(loom)))]
 pub(super) mod fuzzing;
 pub mod names;

@@ -195,8 +195,13 @@ pub(super) fn spans_in(reply: &Value) -> impl Iterator<Item = (TraceId, SpanId)>
     })
 }
 
+/// A trace id as the server writes it, `tr-` and hexadecimal; `None` for one that no OpenTelemetry client has made.
+pub(super) fn id_of(text: &str) -> Option<TraceId> {
+    text.strip_prefix("tr-")?.parse().ok()
+}
+
 /// An id as protobuf's JSON has it, base64, or as OTLP's JSON has it, hexadecimal.
-fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.trim_end_matches('=').bytes();
     let mut bytes = Vec::with_capacity(N);
     if text.len() == 2 * N {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::record::{AttributeValue, ErrorFacts, Event, Json, RunFacts, RunMetric};
 
-fn any_record() -> impl Strategy<Value = SpanRecord> {
+pub(super) fn any_record() -> impl Strategy<Value = SpanRecord> {
     let attribute = prop_oneof![
         any::<bool>().prop_map(AttributeValue::Bool),
         any::<i64>().prop_map(AttributeValue::Int),

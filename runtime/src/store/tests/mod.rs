@@ -1,4 +1,5 @@
 mod assessments;
+mod briefs;
 mod delivery;
 mod durability;
 #[cfg(feature = "mlflow")]
