@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::slots::{Slot, Slots};
 use super::{DURATION, ERROR, Inner, Once, Reporting, RunTracker, SUCCESS, Subject, TrackOutcome, millis, tracker};
+use crate::context::Context;
 use crate::execution::AgentConfig;
 use crate::id::next_uuid;
 
@@ -188,7 +189,7 @@ impl AgentGraph {
     pub fn create_tracker_reporting(&self, context: impl Into<Subject>, reporting: Reporting) -> GraphTracker {
         let around = tracker();
         let run_id = around.as_ref().map_or_else(next_uuid, |tracker| tracker.run_id().to_owned());
-        let trace = around.as_ref().and_then(RunTracker::trace_id);
+        let trace = around.as_ref().map_or_else(|| Context::current().trace_id(), RunTracker::trace_id);
         let config = AgentConfig {
             variation: self.variation.clone(),
             version: self.version,
