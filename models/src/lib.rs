@@ -30,12 +30,22 @@
 mod chat;
 mod environment;
 mod error;
+mod evaluation;
+mod judge;
+mod managed;
 mod model;
+mod named;
 mod openai;
+mod talk;
 mod threads;
+mod tools;
 
 pub use chat::{AnswerSchema, Message, Reply, Request, Role, ToolCall, ToolDefinition};
 pub use environment::VARIABLES;
 pub use error::{ErrorKind, ModelError};
+pub use evaluation::{Evaluate, Evaluated, Evaluations, Evaluator, Judging};
+pub use judge::{Judge, JudgeConfig, Score};
+pub use managed::{GraphNode, GraphRun, ManagedAgent, ManagedAgentGraph, ManagedModel, Run};
 pub use model::{AnyModel, Model, Pieces};
 pub use openai::{OpenAi, OpenAiBuilder};
+pub use tools::Tools;

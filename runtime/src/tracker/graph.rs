@@ -98,6 +98,11 @@ impl AgentGraph {
         self
     }
 
+    /// Names the graph.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Whether the graph can be run: its root is there, every edge leads from an agent to an agent, and every agent is enabled. One that
     /// cannot has no agents, no edges and no root, and can be tracked all the same.
     pub fn enabled(&self) -> bool {
@@ -264,6 +269,15 @@ impl GraphTracker {
     /// Names the run; the trackers of its nodes have the same id.
     pub fn run_id(&self) -> &str {
         self.inner.run.run_id()
+    }
+
+    /// The run by itself: for feedback on it, and scores.
+    pub fn run(&self) -> RunTracker {
+        self.inner.run.clone()
+    }
+
+    pub(super) fn warn_of(&self, line: &str) {
+        self.inner.run.warn_of(line);
     }
 
     /// What every event says of the run.

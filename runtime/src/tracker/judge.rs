@@ -40,6 +40,7 @@ impl RunTracker {
         let (true, true, Some(metric), Some(score)) =
             (result.sampled, result.success, result.metric_key.as_deref().filter(|key| !key.is_empty()), result.score)
         else {
+            self.say_without_score(result);
             return TrackOutcome::Ignored;
         };
         let judge = result.judge_config_key.as_deref().filter(|key| !key.is_empty());
@@ -52,5 +53,14 @@ impl RunTracker {
             None => scored,
         });
         TrackOutcome::Recorded
+    }
+
+    /// A judge that was not asked is no news; one that was and has no score is.
+    fn say_without_score(&self, result: &JudgeResult) {
+        if result.sampled && !result.success {
+            let judge = result.judge_config_key.as_deref().unwrap_or("a judge");
+            let why = result.error_message.as_deref().unwrap_or("it did not say why");
+            self.warn_of(&format!("no score of run {} by {judge}: {why}", self.run_id()));
+        }
     }
 }

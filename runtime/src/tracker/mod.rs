@@ -16,6 +16,7 @@
 mod event;
 mod feedback;
 mod graph;
+mod graph_metrics;
 mod guard;
 mod judge;
 mod metrics;
@@ -44,6 +45,7 @@ use crate::record::Usage;
 pub use event::{Event, EventData, EventSink, JsonLines, Subject, TrackData};
 pub use feedback::{Feedback, assess};
 pub use graph::{AgentGraph, GraphData, GraphEdge, GraphSummary, GraphTracker};
+pub use graph_metrics::GraphMetrics;
 pub use guard::OnceGuard;
 pub use judge::JudgeResult;
 pub use metrics::{Extracted, Metrics};
