@@ -14,7 +14,7 @@ use spanwright::{Context, InCurrentSpan as _, outstanding};
 use tokio::sync::oneshot;
 
 use crate::chat::{Message, Role};
-use crate::judge::Score;
+use crate::score::Score;
 use crate::threads::Thread;
 
 static EVALUATIONS: Thread = Thread::new("spanwright-evaluations");

@@ -3,7 +3,6 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use spanwright::tracker::{Event, EventSink, JudgeResult, Reporting, Subject};
 use spanwright::{__private as p, AgentConfig, Context, InCurrentSpan as _};
@@ -12,39 +11,10 @@ use crate::chat::{Message, Request, Role};
 use crate::evaluation::{Evaluate, Evaluated, Judging};
 use crate::model::Model;
 use crate::named;
+use crate::score::Score;
 
 /// Names that stand for what is judged, in messages of an older form.
 const RESERVED: [&str; 2] = ["message_history", "response_to_evaluate"];
-
-/// A score, and why.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Score {
-    /// The score.
-    pub score: f64,
-    /// Why.
-    pub reasoning: Option<String>,
-}
-
-impl Score {
-    /// Says why.
-    #[must_use]
-    pub fn because(self, reasoning: impl Into<String>) -> Self {
-        Self { reasoning: Some(reasoning.into()), ..self }
-    }
-}
-
-impl From<f64> for Score {
-    fn from(score: f64) -> Self {
-        Self { score, reasoning: None }
-    }
-}
-
-/// Yes is 1, no is 0.
-impl From<bool> for Score {
-    fn from(is: bool) -> Self {
-        Self::from(f64::from(u8::from(is)))
-    }
-}
 
 /// What a judge is.
 ///
@@ -278,12 +248,6 @@ fn read(content: &str) -> Result<Score, String> {
         return Err("the judge's answer has no reasoning".to_owned());
     };
     Ok(Score { score, reasoning: Some(reasoning.clone()) })
-}
-
-impl Serialize for Score {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        json!({ "score": self.score, "reasoning": self.reasoning }).serialize(to)
-    }
 }
 
 /// Numbers from 0 to below 1, evenly spread (SplitMix64).

@@ -36,6 +36,7 @@ mod managed;
 mod model;
 mod named;
 mod openai;
+mod score;
 mod talk;
 mod threads;
 mod tools;
@@ -44,8 +45,9 @@ pub use chat::{AnswerSchema, Message, Reply, Request, Role, ToolCall, ToolDefini
 pub use environment::VARIABLES;
 pub use error::{ErrorKind, ModelError};
 pub use evaluation::{Evaluate, Evaluated, Evaluations, Evaluator, Judging};
-pub use judge::{Judge, JudgeConfig, Score};
+pub use judge::{Judge, JudgeConfig};
 pub use managed::{GraphNode, GraphRun, ManagedAgent, ManagedAgentGraph, ManagedModel, Run};
 pub use model::{AnyModel, Model, Pieces};
 pub use openai::{OpenAi, OpenAiBuilder};
+pub use score::Score;
 pub use tools::Tools;

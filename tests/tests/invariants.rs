@@ -166,7 +166,7 @@ fn what_asks_models_keeps_to_its_rooms() {
     assert_eq!(outside("env::var", &["environment"]), none, "the environment");
     assert_eq!(outside("reqwest", &["openai/http.rs"]), none, "HTTP");
     assert_eq!(outside("thread::Builder", &["threads"]), none, "a thread");
-    for power in ["unsafe {", "println!", "fs::", "\"mlflow.", "rusqlite", "Command::"] {
+    for power in ["unsafe {", "println!", "std::fs", "\"mlflow.", "rusqlite", "Command::"] {
         assert_eq!(outside(power, &[]), none, "{power}");
     }
 }
