@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use spanwright::tracker::{JudgeResult, RunTracker};
-use spanwright::{Context, InCurrentSpan as _, outstanding};
+use spanwright::{Context, InCurrentSpan as _, TraceId, outstanding};
 use tokio::sync::oneshot;
 
 use crate::chat::{Message, Role};
@@ -51,6 +51,12 @@ impl Evaluated {
     pub fn input_of(messages: &[Message]) -> String {
         let lines = messages.iter().map(|message| format!("{}: {}", message.role.as_str(), message.content));
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What this trace recorded.
+    #[must_use]
+    pub fn of_trace(self, trace: TraceId) -> Self {
+        Self { trace_id: Some(format!("tr-{trace}")), ..self }
     }
 
     /// What this tracker measured.

@@ -68,17 +68,24 @@ impl OpenAi {
     ///
     /// [`ErrorKind::Config`] if no model is named, or one of them cannot be used.
     pub fn from_env() -> Result<Self, ModelError> {
-        let Endpoint { model: Some(model), .. } = Endpoint::read() else {
-            return Err(ModelError::new(ErrorKind::Config, "no model is named: set OPENAI_MODEL"));
-        };
-        Self::of_environment(None, model).build()
+        Self::from_env_or(None, None)
     }
 
-    /// The model `model` where the environment says, unless `base_url` does.
-    pub fn of_environment(base_url: Option<&str>, model: impl Into<String>) -> OpenAiBuilder {
-        let endpoint = Endpoint::read();
-        let builder = Self::at(base_url.map_or(endpoint.base_url, str::to_owned), model);
-        OpenAiBuilder { key: endpoint.key, ..builder }
+    /// As [`from_env`](Self::from_env), at `base_url` if that is given, and the model `model` if that is. The key goes to the address of the environment
+    /// and no other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_env_or(base_url: Option<&str>, model: Option<&str>) -> Result<Self, ModelError> {
+        let Endpoint { base_url: known, key, model: named } = Endpoint::read();
+        let Some(model) = model.map(str::to_owned).or(named) else {
+            return Err(ModelError::new(ErrorKind::Config, "no model is named: set OPENAI_MODEL"));
+        };
+        let is_known = |url: &str| url.trim_end_matches('/') == known.trim_end_matches('/');
+        let key = key.filter(|_| base_url.is_none_or(is_known));
+        let builder = Self::at(base_url.unwrap_or(&known), model);
+        OpenAiBuilder { key, ..builder }.build()
     }
 
     /// Where it is, without credentials.
