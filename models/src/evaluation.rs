@@ -14,6 +14,7 @@ use spanwright::{Context, InCurrentSpan as _, TraceId, outstanding};
 use tokio::sync::oneshot;
 
 use crate::chat::{Message, Role};
+use crate::said::say;
 use crate::score::Score;
 use crate::threads::Thread;
 
@@ -122,6 +123,7 @@ impl Evaluator {
             return Evaluations(None);
         }
         let (judges, tracker, evaluated) = (self.0.clone(), tracker.clone(), evaluated.of_run(tracker));
+        let evaluated_run = tracker.run_id().to_owned();
         let (to, from) = oneshot::channel();
         let outstanding = outstanding();
         let work = async move {
@@ -135,8 +137,10 @@ impl Evaluator {
             // Nobody has to want them.
             let _ = to.send(results);
         };
-        // Where no thread can be started the channel is closed, and there are no results.
-        let _ = EVALUATIONS.spawn(work.in_context(Context::current().apart()));
+        if let Err(error) = EVALUATIONS.spawn(work.in_context(Context::current().apart())) {
+            let run_id = evaluated_run.as_str();
+            say(&format!("run {run_id} is not judged: {error}"));
+        }
         Evaluations(Some(from))
     }
 }

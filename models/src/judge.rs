@@ -4,13 +4,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use spanwright::tracker::{Event, EventSink, JudgeResult, Reporting, Subject};
+use spanwright::tracker::{JudgeResult, Reporting, Subject};
 use spanwright::{__private as p, AgentConfig, Context, InCurrentSpan as _};
 
 use crate::chat::{Message, Request, Role};
 use crate::evaluation::{Evaluate, Evaluated, Judging};
 use crate::model::Model;
 use crate::named;
+use crate::said::say;
 use crate::score::Score;
 
 /// Names that stand for what is judged, in messages of an older form.
@@ -61,9 +62,7 @@ impl JudgeConfig {
         let name = name.into();
         if RESERVED.contains(&name.as_str()) {
             let judge = &self.agent.key;
-            ToDiagnostics.warning(&format!(
-                "the variable `{name}` of the judge {judge} is reserved and left out; give it another name"
-            ));
+            say(&format!("the variable `{name}` of the judge {judge} is reserved and left out; give it another name"));
         } else {
             self.variables.push((name, value.into()));
         }
@@ -267,13 +266,6 @@ impl Draws {
         bits ^= bits >> 31;
         (bits >> 11) as f64 / (1_u64 << 53) as f64
     }
-}
-
-/// Where the program is spoken to.
-struct ToDiagnostics;
-
-impl EventSink for ToDiagnostics {
-    fn event(&self, _: &Event<'_>) {}
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod managed;
 mod model;
 mod named;
 mod openai;
+mod said;
 mod score;
 mod talk;
 mod threads;
