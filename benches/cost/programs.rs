@@ -163,9 +163,9 @@ impl TrackerProgram {
         Ok(Self { folder: target.join("release") })
     }
 
-    /// A call for so many measurements of this kind.
-    pub(crate) fn call(&self, what: &str, count: u32) -> io::Result<Call> {
-        Call::of(&self.folder, Self::NAME, &format!("{what} {count}"))
+    /// A call, `once` or for `rounds`, for so many measurements of this kind.
+    pub(crate) fn call(&self, command: &str, what: &str, count: u32) -> io::Result<Call> {
+        Call::of(&self.folder, Self::NAME, &format!("{command} {what} {count}"))
     }
 }
 
