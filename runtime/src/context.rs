@@ -138,6 +138,17 @@ impl Context {
         Some(Self { current: Current { recorder: Some(recorder), trace, span }, session: session() })
     }
 
+    /// The same place to record, outside of any trace and session: what starts in it is a trace of its own.
+    ///
+    /// ```
+    /// let apart = spanwright::Context::current().apart();
+    /// apart.run(|| assert!(spanwright::current_trace().is_none()));
+    /// ```
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { current: Current { recorder: self.current.recorder, ..Current::NONE }, session: None }
+    }
+
     /// The trace this context is in; `None` outside of any, and in one that is not sampled.
     pub fn trace_id(&self) -> Option<TraceId> {
         self.current.open().map(|(_, trace, _)| trace)

@@ -14,6 +14,7 @@ use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
 use crate::execution;
 use crate::fork;
+use crate::outstanding;
 use crate::record::RecordSink;
 use crate::recorder::{self, Discretion, Recorder};
 use crate::retold;
@@ -334,6 +335,8 @@ pub struct FlushReport {
     pub stray_attributes: u64,
     /// Chunks taken from the heap since the process started: what stood in them would not have survived a crash.
     pub heap_chunks: u64,
+    /// What was [`outstanding`](crate::outstanding()) when the flush began and had not ended when it was over.
+    pub unfinished: usize,
 }
 
 impl Guard {
@@ -342,15 +345,17 @@ impl Guard {
         self.running.is_some()
     }
 
-    /// Stores and delivers everything that had ended before the call, waiting no longer than `timeout`.
+    /// Waits for what is [`outstanding`](crate::outstanding()), then stores and delivers everything that has ended, waiting no longer than
+    /// `timeout` for all of it; a quarter of that, at most a second, is kept for storing.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         let deadline = after(timeout);
         let running =
             self.running.as_ref().and_then(|running| if running.is_ours() { Some(running) } else { forked::running() });
         let Some(running) = running else { return FlushReport::settled() };
+        let unfinished = outstanding::wait_until(before(deadline));
         Chunks::release_thread();
         let report = running.collector.flush(deadline);
-        running.deliver(report, deadline)
+        FlushReport { unfinished, ..running.deliver(report, deadline) }
     }
 
     /// Stops tracing and delivers what is left within the flush timeout.
@@ -405,6 +410,12 @@ fn after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or(now + YEAR)
 }
 
+/// When waiting for other work has to end, so that what is there can still be stored.
+fn before(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline.checked_sub((left / 4).min(Duration::from_secs(1))).unwrap_or(deadline)
+}
+
 /// The longest time the end of a workflow waits for the disk.
 #[cfg(feature = "store")]
 const ROOT_PATIENCE: Duration = Duration::from_secs(5);
@@ -432,6 +443,13 @@ impl Running {
 
     fn close(&self) -> FlushReport {
         let deadline = after(self.flush_timeout);
+        let unfinished = outstanding::wait_until(before(deadline));
+        if unfinished > 0 {
+            self.diagnostics.say(format!(
+                "the program ended before {unfinished} of its evaluations: what they would have said is missing; \
+                 SPANWRIGHT_FLUSH_TIMEOUT_MS gives them more time, and so does `flush` before the end"
+            ));
+        }
         self.recorder.stop();
         Chunks::release_thread();
         let report = self.collector.close(deadline);
@@ -449,7 +467,7 @@ impl Running {
         }
         #[cfg(feature = "store")]
         self.take_leave();
-        report
+        FlushReport { unfinished, ..report }
     }
 
     /// Waits for what `report` says is stored to be delivered too.

@@ -28,6 +28,7 @@ mod mlflow_content;
 mod mlflow_costs;
 mod mlflow_endurance;
 mod mlflow_faults;
+mod mlflow_models;
 mod mlflow_runs;
 mod mlflow_tls;
 mod mlflow_usage;

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub use client::{Canary, Client, Progress, PushReport, ServerInfo, push};
-pub use mlflow::names;
+pub use mlflow::{Answered, names};
 
 use crate::config::Config;
 use crate::diagnostics::Diagnostics;
