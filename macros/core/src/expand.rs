@@ -25,12 +25,24 @@ use crate::private::{Private, hidden, place};
 /// ```
 pub(crate) fn function(plan: &Plan) -> TokenStream {
     let emit = Emit { plan, p: &plan.private };
-    let item = &plan.item;
     let traced = if plan.shape.is_async { emit.awaited() } else { emit.called() };
-    let inner = &item.inner_attrs;
-    let block = braced(item.body.span(), quote!(#inner #traced));
-    let (attrs, vis, defaultness, sig) = (&item.attrs, &item.vis, &item.defaultness, &item.sig);
-    quote!(#(#attrs)* #vis #defaultness #sig #block)
+    emit.with_body(&traced, &TokenStream::new())
+}
+
+/// Input:  `async fn f(a: A) -> R { body }`
+/// Output: the same function in a build that leaves tracing out. What tracing would be told is checked all the same, so that nothing becomes
+/// unused or wrong in one build alone, and nothing is left of it:
+/// ```text
+/// async fn f(a: A) -> R {
+///     let _ = { … };
+///     p::checked::<R>(|r| p::ret(r).ok().get());
+///     body
+/// }
+/// ```
+pub(crate) fn untraced(plan: &Plan) -> TokenStream {
+    let emit = Emit { plan, p: &plan.private };
+    let (start, observed) = (emit.start(), emit.only_checked(&plan.shape.returned));
+    emit.with_body(&hidden!(let _ = #start; #observed), &emit.statements(TokenStream::new()))
 }
 
 /// The first statement of a function that sees its span: `let s = p::handle();`, or `let s = p::declared::<path>();`
@@ -47,6 +59,27 @@ struct Emit<'a> {
 }
 
 impl Emit<'_> {
+    /// The function with another body, whose braces are the user's.
+    fn with_body(&self, first: &TokenStream, then: &TokenStream) -> TokenStream {
+        let item = &self.plan.item;
+        let inner = &item.inner_attrs;
+        let block = braced(item.body.span(), quote!(#inner #first #then));
+        let (attrs, vis, defaultness, sig) = (&item.attrs, &item.vis, &item.defaultness, &item.sig);
+        quote!(#(#attrs)* #vis #defaultness #sig #block)
+    }
+
+    /// Output: `p::checked::<X>(|r| p::ret(r).ok().get());`, or nothing where `X` cannot be written
+    fn only_checked(&self, Shaped { what, ty }: &Shaped) -> Option<TokenStream> {
+        let (ty, observe) = match what {
+            Returned::Future { output, .. } => return self.only_checked(output),
+            Returned::Stream { item, .. } => (&**item, self.observe_checked(None)),
+            Returned::Value { .. } => (ty, self.observe(what, None)),
+            _ => return None,
+        };
+        let p = self.p;
+        (!is_inferred(ty)).then(|| hidden!(#p::checked::<#ty>(#observe);))
+    }
+
     /// Input:  `fn f(a: A, b: B) -> R { body }`
     /// Output: `p::call({ … }, move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).ok().get())`
     fn called(&self) -> TokenStream {
@@ -250,9 +283,13 @@ impl Emit<'_> {
     /// Input:  `{ body }`
     /// Output: `{ let s = p::handle(); let _ = (&b, &a); body }` in the user's own braces
     fn body(&self, hint: TokenStream) -> TokenTree {
+        braced(self.plan.item.body.span(), self.statements(hint))
+    }
+
+    fn statements(&self, hint: TokenStream) -> TokenStream {
         let handle = self.plan.handle.as_ref().map(|name| handle(name, self.plan.span.as_ref(), self.p));
         let (moved, body) = (self.moved(), self.plan.item.body.stream());
-        braced(self.plan.item.body.span(), quote!(#handle #moved #hint #body))
+        quote!(#handle #moved #hint #body)
     }
 
     /// Output: `let _ = (&b, &a);`, or `let a = a; let arg1 = arg1; let (x, y) = arg1;` where a pattern takes one apart

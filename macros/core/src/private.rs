@@ -17,6 +17,7 @@
 //! try_future(span, FnOnce() -> Result<F, E>, observe, error)     -> Result<impl Future<Output = F::Output>, E>
 //! stream(span, FnOnce() -> S, observe)                           -> impl Stream<Item = S::Item>
 //! try_stream(span, FnOnce() -> Result<S, E>, observe, error)     -> Result<impl Stream<Item = S::Item>, E>
+//! checked::<R>(observe)                                          nothing, in a build that leaves tracing out
 //! Box::new | Box::pin                                            of the standard library
 //!
 //! observe: Fn(&R) -> Observed, of the value, of what the future resolves to, or of each item
