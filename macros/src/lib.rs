@@ -364,7 +364,7 @@ attributes! {
     ///     p::call(
     ///         {
     ///             static __SITE: p::Callsite = p::Callsite::new("find", p::Kind::Tool, &["key"]);
-    ///             __SITE.start(&[__SITE.arg(&key).get()])
+    ///             __SITE.enter(&[__SITE.arg(&key).get()])
     ///         },
     ///         move || -> Result<u32, NotFound> {
     ///             let span = p::handle();
@@ -493,7 +493,7 @@ attributes! {
     ///             static __SITE: p::Callsite = p::Callsite::new("judge", p::Kind::Evaluator, &["answer"])
     ///                 .inputs(p::Level::Full)
     ///                 .output(p::Level::Full);
-    ///             __SITE.start(&[__SITE.redacted("answer").get()])
+    ///             __SITE.enter(&[__SITE.redacted("answer").get()])
     ///         },
     ///         move || -> bool { answer.is_empty() },
     ///         |r| p::ret(r).ok().get(),

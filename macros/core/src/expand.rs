@@ -87,7 +87,11 @@ impl Emit<'_> {
         let body = self.body(TokenStream::new());
         // A closure gives up its type to inference where the signature says only `impl …`.
         let annotation = if matches!(ty, Type::Infer(_)) { TokenStream::new() } else { hidden!(-> #ty) };
-        self.traced(&self.start(), &hidden!(move || #annotation #body), &self.plan.shape.returned)
+        let start = match self.plan.shape.returned.what {
+            Returned::Value { .. } | Returned::Opaque | Returned::Never => self.entered(),
+            _ => self.start(),
+        };
+        self.traced(&start, &hidden!(move || #annotation #body), &self.plan.shape.returned)
     }
 
     /// Input:  `async fn f(a: A, b: B) -> R { body }`
@@ -193,16 +197,27 @@ impl Emit<'_> {
     ///
     /// The user's other expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
+        self.starting("start", "say")
+    }
+
+    /// As [`start`](Self::start), of a call that ends with its body: `enter` and `enter_saying` in place of `start` and `say`, unless more facts are
+    /// to be asked outside of the span's context
+    fn entered(&self) -> TokenStream {
+        if self.facts().is_some() { self.start() } else { self.starting("enter", "enter_saying") }
+    }
+
+    fn starting(&self, start: &str, say: &str) -> TokenStream {
         let (p, site, facts) = (self.p, self.callsite(), self.facts());
+        let [start, say] = [start, say].map(|name| Ident::new(name, Span::mixed_site()));
         let values = self.plan.callsite.values.iter().map(|value| {
             let (cfg, view) = (&value.cfg, view(&hidden!(__SITE.), value));
             hidden!(#(#cfg)* #view)
         });
         let said: Vec<_> = self.plan.said().map(|(_, written)| borrowed(written)).collect();
         let start = if said.is_empty() {
-            hidden!(start(&[#(#values),*]))
+            hidden!(#start(&[#(#values),*]))
         } else {
-            hidden!(say(&[#(#values),*], |f| f.say(&[#(#p::simple(#said).said()),*])))
+            hidden!(#say(&[#(#values),*], |f| f.say(&[#(#p::simple(#said).said()),*])))
         };
         hidden!({ #site __SITE.#start } #facts)
     }

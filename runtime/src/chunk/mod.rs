@@ -38,8 +38,9 @@ use crate::record::{Ending, Losses};
 
 use counts::{Count, Counts};
 
-pub(crate) use entry::{Entry, JointNote, MAX_KEY_BYTES, Malformed, NoteKind};
+pub(crate) use entry::{Entry, JointNote, MAX_KEY_BYTES, Malformed, NoteKind, begin_head};
 pub(crate) use keeper::keep;
+pub(crate) use local::{MOST_SAID, Said};
 pub(crate) use table::Urgency;
 
 use memory::{HEADER_WORDS, Memory};
@@ -101,8 +102,9 @@ impl Chunks {
         trace: TraceId,
         start_unix_ns: u64,
     ) -> bool {
-        let written =
-            local::write(self, Urgency::Droppable, move || entry::begin(site, span, parent, trace, start_unix_ns));
+        let written = local::write(self, Urgency::Droppable, move || {
+            entry::begin(entry::begin_head(site), span, parent, trace, start_unix_ns)
+        });
         if !written {
             self.count_dropped_span();
         }
@@ -146,6 +148,16 @@ impl Chunks {
     pub(crate) fn joint_note(&'static self, note: JointNote<'_>) {
         let length = entry::note_words(note.key, note.body);
         let written = local::write_with(self, length, Urgency::Droppable, move |words| entry::joint_note(words, note));
+        if !written {
+            self.count_dropped_note();
+        }
+    }
+
+    /// Writes values of a span whose keys the facts of its callsite have.
+    pub(crate) fn say(&'static self, site: u32, span: SpanId, values: &[[u64; 2]]) {
+        let written = local::write_with(self, entry::said_words(values.len()), Urgency::Droppable, |words| {
+            entry::put_said(words, site, span, values);
+        });
         if !written {
             self.count_dropped_note();
         }
@@ -381,7 +393,11 @@ fn each_entry(
 ) -> Result<(), Malformed> {
     while !words.is_empty() {
         let (entry, length) = entry::read(words, scratch)?;
+        let begins = matches!(entry, Entry::Begin { .. });
         take(entry);
+        if begins && let Some(said) = entry::said_at_begin(words, scratch) {
+            take(said);
+        }
         words = &words[length..];
     }
     Ok(())
