@@ -200,10 +200,10 @@ impl Emit<'_> {
         self.starting("start", "say")
     }
 
-    /// As [`start`](Self::start), of a call that ends with its body: `enter` and `enter_saying` in place of `start` and `say`, unless more facts are
+    /// As [`start`](Self::start), of a call that ends with its body: `enter` and `tell` in place of `start` and `say`, unless more facts are
     /// to be asked outside of the span's context
     fn entered(&self) -> TokenStream {
-        if self.facts().is_some() { self.start() } else { self.starting("enter", "enter_saying") }
+        if self.facts().is_some() { self.start() } else { self.starting("enter", "tell") }
     }
 
     fn starting(&self, start: &str, say: &str) -> TokenStream {

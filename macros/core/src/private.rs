@@ -6,7 +6,7 @@
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
 //! Callsite::attributes(self, &[keys])                                                                    const, of what is said at the start
 //! Callsite::say(&'static self, &[&dyn Value], |f| f.say(&[simple(&x).said()])) -> Span     start, with a value for each of these keys
-//! Callsite::enter(..), enter_saying(..) -> Inside                as these two, for a sync call, which is within its span from then on
+//! Callsite::enter(..), tell(..) -> Inside                as these two, for a sync call, which is within its span from then on
 //! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
 //!

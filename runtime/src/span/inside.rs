@@ -63,7 +63,7 @@ pub(super) fn enter(site: &'static Callsite, values: &[&dyn Value]) -> Inside {
 
 /// As [`enter`]; `say` is run only if there is a recorder, and says the values of the callsite's attributes.
 #[inline(always)]
-pub(super) fn enter_saying(
+pub(super) fn tell(
     site: &'static Callsite,
     values: &[&dyn Value],
     say: impl FnOnce(Opening<'_>) -> Option<SpanId>,

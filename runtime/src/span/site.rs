@@ -28,12 +28,8 @@ impl Callsite {
 
     /// As [`say`](Self::say), likewise.
     #[inline]
-    pub fn enter_saying(
-        &'static self,
-        values: &[&dyn Value],
-        say: impl FnOnce(Opening<'_>) -> Option<SpanId>,
-    ) -> Inside {
-        inside::enter_saying(self, values, say)
+    pub fn tell(&'static self, values: &[&dyn Value], say: impl FnOnce(Opening<'_>) -> Option<SpanId>) -> Inside {
+        inside::tell(self, values, say)
     }
 
     /// `value`, captured as well as its type allows: see [`arg`].
