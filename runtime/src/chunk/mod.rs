@@ -232,6 +232,13 @@ impl Chunks {
         self.small.slots().chain(self.long.iter().flat_map(Table::slots))
     }
 
+    /// Those that have memory, and others, with their places in that order.
+    fn reached(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let [medium, large] = &self.long;
+        let tables = [(0, &self.small), (self.small.len(), medium), (self.small.len() + medium.len(), large)];
+        tables.into_iter().flat_map(|(before, table)| table.reached().map(move |(place, slot)| (before + place, slot)))
+    }
+
     fn take(&self, table: &'static Table, urgency: Urgency) -> Option<&'static Slot> {
         let taken = table.take(urgency);
         if taken.as_ref().is_none_or(|taken| taken.from_heap) {
@@ -346,11 +353,11 @@ impl Drain {
     /// Hands every entry published since the last sweep to `take`, beside it whether it stands in a file, and so outlives the process.
     /// Returns how many chunks held words that are no entry.
     pub(crate) fn sweep_marked(&mut self, mut take: impl FnMut(Entry<'_>, bool)) -> usize {
-        let slots = self.chunks.slots();
         let mut malformed = 0;
         std::mem::swap(&mut self.done, &mut self.settled);
         self.done.clear();
-        for (index, (slot, read)) in slots.zip(&mut self.read).enumerate() {
+        for (index, slot) in self.chunks.reached() {
+            let Some(read) = self.read.get_mut(index) else { continue };
             // The phase is read before the words: a chunk seen sealed gets no more of them.
             let phase = slot.phase();
             let (Phase::Written | Phase::Sealed, Some(memory)) = (phase, slot.memory()) else { continue };
