@@ -62,7 +62,7 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         title: "Behind the thread that makes spans".to_owned(),
         note: "Instructions a span by callgrind, the difference of a longer and a shorter run, delivered to a receiver that takes everything; batches of \
                2,000 spans, requests of 512. Whole process is everything the program does, the calls and HTTP included; CPU is of the same program without \
-               callgrind. The last row is four threads flat out into SQLite on disk: a second is until everything is stored."
+               callgrind. The last rows are spans into SQLite on disk."
             .to_owned(),
         columns,
         ..Section::default()
@@ -84,7 +84,9 @@ pub(crate) fn measure(options: &Options) -> io::Result<Section> {
         cells.push(Cell::Number(cpu(&behind, load, options)?, Unit::Nanoseconds));
         section.rows.push(cells);
     }
-    flood(&behind, options, &mut section)?;
+    for pressure in INTO_THE_STORE {
+        pressure.measure(&behind, options, &mut section)?;
+    }
     Ok(section)
 }
 
@@ -141,32 +143,58 @@ fn cpu(behind: &Behind, load: &str, options: &Options) -> io::Result<f64> {
     Ok(number(&answer, "cpu_ns")? / number(&answer, "made")?)
 }
 
-/// Four threads flat out into the store.
-fn flood(behind: &Behind, options: &Options, section: &mut Section) -> io::Result<()> {
-    say("four threads flat out into the store");
-    let millis = if options.quick { 1_000 } else { 5_000 };
-    let answer = behind.run(None)?.answer(&[], &format!("flood 4 {millis}"))?;
-    let [made, stored, lost, seconds, peak] =
-        ["made", "stored", "lost", "seconds", "peak_bytes"].map(|name| number(&answer, name));
-    let (made, stored, lost, seconds, peak) = (made?, stored?, lost?, seconds?, peak?);
-    let rate = stored / seconds;
-    section.note.push_str(&format!(
-        " It made {made} spans, stored {stored} and counted {lost} as dropped: {} a second, {} at most in memory.",
-        Cell::Number(rate, Unit::PerSecond),
-        Cell::Number(peak, Unit::Bytes)
-    ));
-    if made != stored + lost {
-        section.misses.push(format!("flat out: {made} spans made, {stored} stored, {lost} counted"));
+/// As many spans as the store has to take, and four threads that make more than anything takes.
+const INTO_THE_STORE: [Pressure; 2] = [
+    Pressure { name: "150,000 spans a second, into the store", says: "At an even pace", is_even: true },
+    Pressure { name: "four threads flat out, into the store", says: "Flat out", is_even: false },
+];
+/// Trees of ten.
+const EVEN_TREES_A_SECOND: u64 = 15_000;
+
+struct Pressure {
+    name: &'static str,
+    says: &'static str,
+    is_even: bool,
+}
+
+impl Pressure {
+    fn words(&self, options: &Options) -> String {
+        let seconds = if options.quick { 1 } else { 5 };
+        if self.is_even {
+            // Long enough for the log of the store to be written back many times.
+            format!("stream {} {EVEN_TREES_A_SECOND}", EVEN_TREES_A_SECOND * seconds * 2)
+        } else {
+            format!("flood 4 {}", seconds * 1_000)
+        }
     }
-    if rate < LEAST_A_SECOND {
-        section.note.push_str(&format!(" Below {LEAST_A_SECOND} a second."));
+
+    /// Spans into the store alone, without a server.
+    fn measure(&self, behind: &Behind, options: &Options, section: &mut Section) -> io::Result<()> {
+        say(self.name);
+        let answer = behind.run(None)?.answer(&[], &self.words(options))?;
+        let [made, stored, lost, seconds, peak] =
+            ["made", "stored", "lost", "seconds", "peak_bytes"].map(|name| number(&answer, name));
+        let (made, stored, lost, seconds, peak) = (made?, stored?, lost?, seconds?, peak?);
+        let rate = stored / seconds;
+        section.note.push_str(&format!(
+            " {}: {made} spans made, {stored} stored, {lost} counted as dropped; {} a second until everything is stored, {} at most in memory.",
+            self.says,
+            Cell::Number(rate, Unit::PerSecond),
+            Cell::Number(peak, Unit::Bytes)
+        ));
+        if made != stored + lost {
+            section.misses.push(format!("{}: {made} spans made, {stored} stored, {lost} counted", self.name));
+        }
+        if self.is_even && rate < LEAST_A_SECOND {
+            section.note.push_str(&format!(" That is below {LEAST_A_SECOND}."));
+        }
+        if peak > MOST_BYTES {
+            section.misses.push(format!("{}: {} in memory", self.name, Cell::Number(peak, Unit::Bytes)));
+        }
+        let mut cells = vec![Cell::text(self.name)];
+        cells.resize(section.columns.len() - 1, Cell::Nothing);
+        cells.push(Cell::Number(number(&answer, "cpu_ns")? / stored, Unit::Nanoseconds));
+        section.rows.push(cells);
+        Ok(())
     }
-    if peak > MOST_BYTES {
-        section.misses.push(format!("flat out: {} in memory", Cell::Number(peak, Unit::Bytes)));
-    }
-    let mut cells = vec![Cell::text("four threads flat out, into the store")];
-    cells.resize(section.columns.len() - 1, Cell::Nothing);
-    cells.push(Cell::Number(number(&answer, "cpu_ns")? / stored, Unit::Nanoseconds));
-    section.rows.push(cells);
-    Ok(())
 }

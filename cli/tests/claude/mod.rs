@@ -86,20 +86,23 @@ impl User {
 
     /// Waits until so many traces are stored, and no event waits.
     pub fn wait_for_traces(&self, count: usize) -> Vec<TraceSummary> {
-        wait_for(&format!("{count} traces; the log: {}", self.log()), || {
-            let traces = self.traces();
-            (traces.len() >= count && self.is_at_rest()).then_some(traces)
-        })
+        wait_for_or(
+            || format!("{count} traces: {:?}; the log: {}", self.traces(), self.log()),
+            || {
+                let traces = self.traces();
+                (traces.len() >= count && self.is_at_rest()).then_some(traces)
+            },
+        )
     }
 
     /// No event waits, and nobody works.
     pub fn is_at_rest(&self) -> bool {
         let files = fs::read_dir(self.state().join("claude")).into_iter().flatten().flatten().map(|file| file.path());
-        files.into_iter().all(|path| match path.extension().and_then(|end| end.to_str()) {
-            Some("lock") => fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok()),
-            Some("json") => false,
-            _ => true,
-        })
+        let files: Vec<_> = files.collect();
+        let ending = |end: &'static str| files.iter().filter(move |path| path.extension().is_some_and(|is| is == end));
+        // A lock is tried only where nobody can want it: a worker that finds it taken leaves its event to the one who has it.
+        let is_free = |path: &PathBuf| fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+        ending("json").next().is_none() && ending("lock").all(is_free)
     }
 
     pub fn spans(&self, name: &str) -> Vec<SpanRecord> {
@@ -127,13 +130,18 @@ pub fn answered_text(command: &mut Command, event: &str) {
     assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(0), "{\"continue\": true}\n", ""));
 }
 
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for_or(|| what.to_owned(), look)
+}
+
+/// As [`wait_for`]; what is missing is said as it stands at the end.
+pub fn wait_for_or<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "not there after 60 s: {what}");
+        assert!(started.elapsed() < Duration::from_secs(60), "not there after 60 s: {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

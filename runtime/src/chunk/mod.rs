@@ -203,7 +203,7 @@ impl Chunks {
         self.counts.losses().heap_chunks
     }
 
-    /// Names the thread to be woken when a chunk is taken; the first name holds.
+    /// Names the thread to be woken now and then as chunks are taken; the first name holds.
     pub(crate) fn wake_when_taken(&self, thread: Thread) {
         drop(self.watch.set(thread));
     }
@@ -241,10 +241,13 @@ impl Chunks {
 
     fn take(&self, table: &'static Table, urgency: Urgency) -> Option<&'static Slot> {
         let taken = table.take(urgency);
-        if taken.as_ref().is_none_or(|taken| taken.from_heap) {
+        let is_short = taken.as_ref().is_none_or(|taken| taken.from_heap);
+        if is_short {
             self.count_heap_chunk(table, taken.is_some());
         }
-        self.wake();
+        if is_short || table.is_due() {
+            self.wake();
+        }
         taken.map(|taken| taken.slot)
     }
 

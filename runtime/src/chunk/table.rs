@@ -25,6 +25,9 @@ const READY: u32 = 2;
 const TAKEN: u32 = 3;
 const SEALED: u32 = 4;
 
+/// Who makes or reads chunks is woken by so many that were taken, and by fewer where there are few.
+const WOKEN_EACH: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Slot {
     state: AtomicU32,
@@ -170,6 +173,13 @@ impl Table {
     /// How many have been taken so far.
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to wake who makes or reads chunks. Not for each that is taken: where all processors are busy, a thread that wakes
+    /// takes the processor of the one that wakes it, which then stands still for some milliseconds.
+    pub(super) fn is_due(&self) -> bool {
+        let few = if self.is_stocked() { self.wanted() / 12 } else { self.slots.len() / 64 };
+        self.taken().is_multiple_of(few.clamp(1, WOKEN_EACH))
     }
 
     /// From now on twice as many chunks are to be ready.

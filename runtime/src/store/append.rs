@@ -10,6 +10,7 @@ use super::ProcessId;
 use super::block::{self, Block};
 use super::destination::redirect;
 use super::row::{span_key, stored_time, unreadable};
+use crate::clock::now_unix_ns;
 use crate::id::{SpanId, SpanIdHash, TraceId};
 use crate::record::SpanRecord;
 
@@ -334,8 +335,8 @@ impl<'a> Sum<'a> {
         let Self { start_unix_ns, end_unix_ns, spans, errors, tokens, bytes, .. } = self;
         let mut insert = transaction.prepare_cached(
             "INSERT INTO traces (trace_id, destination, start_unix_ns, end_unix_ns, spans, undelivered, errors, tokens, has_ids,
-                 root_known, name, facts, workflow, session, ending, failed, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 root_known, name, facts, workflow, session, ending, failed, bytes, stored_unix_ns)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (trace_id) DO NOTHING",
         )?;
         let (is_known, root) = (self.root.is_some(), self.root.unwrap_or_else(|| Root::unknown(self.name)));
@@ -355,7 +356,8 @@ impl<'a> Sum<'a> {
             session,
             ending,
             failed,
-            bytes
+            bytes,
+            stored_time(now_unix_ns())
         ])?;
         let number = transaction.last_insert_rowid();
         Ok((made == 1).then_some(Trace { number, destination, has_ids: false, start_unix_ns }))

@@ -19,7 +19,8 @@ const PAGES_AT_ONCE: u32 = 1_000;
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Delivered traces whose end is longer ago go. Default 14 days.
+    /// Delivered traces go that ended longer ago and are in the store for longer: what is retold late is kept as long as what is new.
+    /// Default 14 days.
     pub max_age: Duration,
     /// Above this many bytes the oldest traces go, delivered ones first. Default 1 GiB.
     pub max_bytes: u64,
@@ -43,7 +44,7 @@ pub struct Evicted {
 /// Which traces may go.
 #[derive(Clone, Copy, PartialEq)]
 enum Candidates {
-    DeliveredBefore { end_unix_ns: i64 },
+    DeliveredBefore { unix_ns: i64 },
     Delivered,
     Undelivered,
 }
@@ -78,8 +79,8 @@ impl Store {
         let started = Instant::now();
         let mut evicted = Evicted::default();
         let max_age = u64::try_from(limits.max_age.as_nanos()).unwrap_or(u64::MAX);
-        let end_unix_ns = now_unix_ns().saturating_sub(max_age) as i64;
-        for which in [Candidates::DeliveredBefore { end_unix_ns }, Candidates::Delivered, Candidates::Undelivered] {
+        let unix_ns = now_unix_ns().saturating_sub(max_age) as i64;
+        for which in [Candidates::DeliveredBefore { unix_ns }, Candidates::Delivered, Candidates::Undelivered] {
             loop {
                 let removed = self.write(operation, |transaction| {
                     let excess = match which {
@@ -98,7 +99,7 @@ impl Store {
                 }
             }
         }
-        self.write(operation, |transaction| assessments::remove_done(transaction, end_unix_ns))?;
+        self.write(operation, |transaction| assessments::remove_done(transaction, unix_ns))?;
         while self.write("shrink the store", give_back)? {
             if started.elapsed() >= patience {
                 return Ok((evicted, false));
@@ -131,11 +132,11 @@ fn remove_some(
 ) -> rusqlite::Result<Evicted> {
     let mut evicted = Evicted::default();
     let filter = match which {
-        Candidates::DeliveredBefore { .. } => "undelivered = 0 AND end_unix_ns < ?1",
+        Candidates::DeliveredBefore { .. } => "undelivered = 0 AND max(end_unix_ns, stored_unix_ns) < ?1",
         Candidates::Delivered => "undelivered = 0",
         Candidates::Undelivered => "undelivered > 0",
     };
-    let before = if let Candidates::DeliveredBefore { end_unix_ns } = which { end_unix_ns } else { 0 };
+    let before = if let Candidates::DeliveredBefore { unix_ns } = which { unix_ns } else { 0 };
     let sql = format!(
         "SELECT number, trace_id, spans, undelivered, bytes FROM traces
          WHERE {filter} AND ?1 >= 0 AND (ending IS NOT NULL) = ?3 ORDER BY number LIMIT ?2"

@@ -6,7 +6,7 @@ use super::{During, Result};
 use crate::error::{Error, Kind};
 
 /// Version of the tables this code reads and writes, kept in `user_version`.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// `STEPS[n]` leads from version n to n + 1.
 pub(super) const STEPS: [&str; VERSION as usize] = [
@@ -121,6 +121,9 @@ CREATE TABLE assessments (
     cause TEXT
 );
 CREATE INDEX assessments_by_state ON assessments (state, destination);
+",
+    "
+ALTER TABLE traces ADD COLUMN stored_unix_ns INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

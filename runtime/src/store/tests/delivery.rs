@@ -255,6 +255,8 @@ fn a_sweep_stops_when_patience_ends_and_goes_on_where_it_stopped() {
     store.append(&finished([span(300, 1)]), ME, Some(A)).expect("append");
     ack_all(&store, A);
     let limits = Limits { max_age: Duration::from_secs(60), max_bytes: u64::MAX };
+    assert_eq!(store.sweep_for(limits, Duration::MAX).expect("sweep").0.delivered.traces, 0, "it came just now");
+    stored_as_it_happened(&store);
     let (mut removed, mut rounds) = (0, 0);
     loop {
         let (evicted, is_done) = store.sweep_for(limits, Duration::ZERO).expect("sweep");

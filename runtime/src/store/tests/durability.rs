@@ -294,6 +294,7 @@ fn delivered_traces_go_first_then_the_oldest_and_never_in_part() {
     store.append(&finished(heavy(5, 0).into_iter().skip(1)), ME, Some(A)).expect("append");
     ack_all(&store, A);
 
+    stored_as_it_happened(&store);
     let generous = store.sweep(Limits::default()).expect("sweep");
     assert_eq!(generous.delivered, Counts { traces: 1, spans: 4 });
     assert_eq!(generous.undelivered, Counts::default());
