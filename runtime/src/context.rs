@@ -60,6 +60,12 @@ pub(crate) fn replace(current: Current) -> Current {
     CURRENT.try_with(|cell| cell.replace(current)).unwrap_or(Current::NONE)
 }
 
+/// Goes on in a child of the thread's span.
+#[inline(always)]
+pub(crate) fn go_below(span: SpanId) {
+    let _ = CURRENT.try_with(|cell| cell.set(Current { span, ..cell.get() }));
+}
+
 /// Exchanges the thread's context with the one that is held; `false` at the end of a thread that has none any more.
 pub(crate) fn exchange(held: &mut Current) -> bool {
     CURRENT.try_with(|cell| *held = cell.replace(*held)).is_ok()
