@@ -23,6 +23,25 @@ pub struct TraceId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpanId(u64);
 
+/// The share of all traces that is kept. Their ids decide, so that whoever asks decides alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// The lower half of an id is below or at this.
+    up_to: u64,
+}
+
+impl Share {
+    /// From 0 for none to 1 for all.
+    pub(crate) fn of(ratio: f64) -> Self {
+        Self { up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 } }
+    }
+
+    #[inline]
+    pub(crate) fn has(self, trace: TraceId) -> bool {
+        trace.halves().1 <= self.up_to && self.up_to != 0
+    }
+}
+
 impl TraceId {
     /// Builds an id from its upper and lower half.
     pub const fn from_halves(high: u64, low: u64) -> Self {

@@ -20,7 +20,7 @@ use crate::config::{Config, Overrides};
 use crate::contain::contained;
 use crate::diagnostics::Diagnostics;
 use crate::fork::Once;
-use crate::id::{SpanId, TraceId};
+use crate::id::{Share, SpanId, TraceId};
 pub(crate) use discretion::Discretion;
 use discretion::Pair;
 use roots::Roots;
@@ -32,8 +32,8 @@ pub(crate) struct Recorder {
     number: AtomicU64,
     chunks: &'static Chunks,
     policy: Policy,
-    /// A trace is kept if the lower half of its id is below or at this.
-    keep_up_to: u64,
+    /// Which traces are kept.
+    share: Share,
     accepting: AtomicBool,
     at_root_end: OnceLock<RootEnd>,
     /// This one and the other that shares its chunks, if some spans keep content out and some do not.
@@ -113,7 +113,7 @@ impl Recorder {
             number: AtomicU64::new(number),
             chunks,
             policy,
-            keep_up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 },
+            share: Share::of(ratio),
             accepting: AtomicBool::new(true),
             at_root_end: OnceLock::new(),
             pair,
@@ -214,7 +214,7 @@ impl Recorder {
     /// Whether the trace is kept.
     #[inline]
     pub(crate) fn keeps(&self, trace: TraceId) -> bool {
-        trace.halves().1 <= self.keep_up_to && self.keep_up_to != 0
+        self.share.has(trace)
     }
 }
 

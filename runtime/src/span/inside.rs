@@ -103,7 +103,7 @@ impl Inside {
     #[inline(always)]
     fn finish<'r, R>(&self, recorder: &'static Recorder, returned: &'r R, observe: impl FnOnce(&'r R) -> Observed<'r>) {
         if self.id.is_valid() {
-            let trace = || self.long.as_ref().map_or(Current::NONE.trace, |span| span.trace);
+            let trace = || self.long.as_ref().map_or(self.former.trace, |span| span.trace);
             finish_call(recorder, self.site, self.id, self.long.is_none(), trace, returned, observe);
         }
         context::replace(self.former);
