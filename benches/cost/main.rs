@@ -13,6 +13,7 @@ mod programs;
 mod server;
 mod stalled;
 mod threads;
+mod tracker;
 mod writeback;
 
 use std::io;
@@ -52,6 +53,8 @@ enum Part {
     Stalled,
     /// Pairing, storing, sending.
     Background,
+    /// Measurements of an execution.
+    Tracker,
     /// A real MLflow server.
     Server,
 }
@@ -59,12 +62,13 @@ enum Part {
 type Measure = fn(&Options) -> io::Result<Section>;
 
 /// Every part, in the order in which they are measured and printed.
-const PARTS: [(Part, Measure); 6] = [
+const PARTS: [(Part, Measure); 7] = [
     (Part::Caller, caller::measure),
     (Part::Threads, threads::measure),
     (Part::Writeback, writeback::measure),
     (Part::Stalled, stalled::measure),
     (Part::Background, background::measure),
+    (Part::Tracker, tracker::measure),
     (Part::Server, server::measure),
 ];
 

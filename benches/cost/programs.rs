@@ -131,10 +131,7 @@ impl Programs {
 
     /// A call of a program in a fresh folder and an empty environment.
     pub(crate) fn call(&self, subject: Subject, arguments: &str) -> io::Result<Call> {
-        let scratch = Scratch::new(&self.folder)?;
-        let program = self.folder.join(subject.program());
-        let mut call = Call { program, words: Vec::new(), environment: Vec::new(), scratch };
-        call.words.extend(arguments.split_whitespace().map(str::to_owned));
+        let mut call = Call::of(&self.folder, subject.program(), arguments)?;
         let store = call.scratch.0.join("store");
         call.set("SPANWRIGHT_STORE", &store.to_string_lossy());
         call.set("SPANWRIGHT_LOG", "off");
@@ -142,6 +139,33 @@ impl Programs {
             call.set("MLFLOW_DISABLE_TRACES", "true");
         }
         Ok(call)
+    }
+}
+
+/// The program that measures executions and makes no spans.
+#[derive(Debug)]
+pub(crate) struct TrackerProgram {
+    folder: PathBuf,
+}
+
+impl TrackerProgram {
+    const NAME: &str = "tracker-under-load";
+
+    pub(crate) fn build() -> io::Result<Self> {
+        say("building the tracker's program");
+        let target = target_folder()?.join("cost").join("tracker");
+        let mut cargo = cargo(Path::new(env!("CARGO_MANIFEST_DIR")), &target);
+        cargo.args(["build", "--profile", "bench", "--package", "spanwright-bench-ours", "--no-default-features"]);
+        let output = cargo.args(["--bin", Self::NAME]).output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(format!("{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr))));
+        }
+        Ok(Self { folder: target.join("release") })
+    }
+
+    /// A call, `once` or for `rounds`, for so many measurements of this kind.
+    pub(crate) fn call(&self, command: &str, what: &str, count: u32) -> io::Result<Call> {
+        Call::of(&self.folder, Self::NAME, &format!("{command} {what} {count}"))
     }
 }
 
@@ -196,6 +220,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A call in a fresh folder.
+    fn of(folder: &Path, program: &str, arguments: &str) -> io::Result<Self> {
+        let scratch = Scratch::new(folder)?;
+        let words = arguments.split_whitespace().map(str::to_owned).collect();
+        Ok(Self { program: folder.join(program), words, environment: Vec::new(), scratch })
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
     }

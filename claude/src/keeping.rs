@@ -74,6 +74,11 @@ impl<'a> Keeper<'a> {
         Ok(self.store.meta_get(&ledger(trace))?.is_some())
     }
 
+    /// Whether the turn is among those that the sampling ratio leaves out.
+    pub fn leaves_out(&self, raw: &RawTurn, subject: &Subject) -> bool {
+        !self.retelling.keeps(subject.trace(raw.session().as_deref(), &raw.key()))
+    }
+
     /// Keeps a turn.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::keeping::{Keeper, Trouble, each_due_turn};
 use crate::settings::{self, Settings};
 use crate::spans::{SubAgent, Subject};
 use crate::state::{Event, Kind, Level, State, now_ns};
-use crate::transcript::{Scope, Turns, last_turn};
+use crate::transcript::{RawTurn, Scope, Turns, last_turn};
 
 /// Kept free at the end, to put down what is held.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -203,8 +203,10 @@ impl Telling<'_> {
             turns()?,
             |raw| keeper.borrow().knows(raw, subject),
             |raw| {
-                let kept = keeper.borrow_mut().keep(raw, Scope::Session, subject, agents, otherwise_ns)?;
-                say(state, &kept);
+                if !is_left_out(&keeper.borrow(), raw, subject, state) {
+                    let kept = keeper.borrow_mut().keep(raw, Scope::Session, subject, agents, otherwise_ns)?;
+                    say(state, &kept);
+                }
                 Ok(())
             },
         )?;
@@ -233,10 +235,21 @@ impl Telling<'_> {
         let Some(raw) = last_turn(BufReader::new(file), Scope::Agent)? else { return Ok(()) };
         let agent_type = event.said.agent_type.clone().filter(|agent_type| !agent_type.is_empty());
         let subject = Subject { agent: Some(SubAgent { id, agent_type, tool_use_id: origin.tool_use_id }), ..subject };
-        let kept = self.keeper.keep(&raw, Scope::Agent, &subject, &self.agents, written_ns(&path))?;
-        say(self.state, &kept);
+        if !is_left_out(&self.keeper, &raw, &subject, self.state) {
+            let kept = self.keeper.keep(&raw, Scope::Agent, &subject, &self.agents, written_ns(&path))?;
+            say(self.state, &kept);
+        }
         Ok(())
     }
+}
+
+/// Whether the sampling ratio leaves a turn out, which is said: otherwise it would look lost.
+fn is_left_out(keeper: &Keeper<'_>, raw: &RawTurn, subject: &Subject, state: &State) -> bool {
+    let is_left_out = keeper.leaves_out(raw, subject);
+    if is_left_out {
+        state.say(Level::Info, "no trace: MLFLOW_TRACE_SAMPLING_RATIO leaves this turn out");
+    }
+    is_left_out
 }
 
 fn say(state: &State, kept: &crate::keeping::Kept) {

@@ -50,6 +50,8 @@ pub enum Command {
     List(List),
     /// Deliver what waits in the store to an MLflow server. Safe to interrupt and to repeat.
     Push(Push),
+    /// Have judges score the newest traces, in the store or on a server. Safe to repeat.
+    Evaluate(Evaluate),
     /// Check the configuration, the store and the server, and say what is wrong.
     Doctor(Doctor),
     /// Report over stored traces, or those of a server: costs, where the time goes, how runs end, how two differ.
@@ -169,9 +171,8 @@ pub struct ClaudeConvert {
 
 /// Which trace to show.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "With --json: {\"store\", \"trace\", \"spans\"}; `trace` as in `list`, `spans` in the order of their start."
-)]
+#[command(after_help = "What people, models and code have said of the trace stands below it.\n\n\
+With --json: {\"store\", \"trace\", \"spans\", \"assessments\"}; `trace` as in `list`, `spans` in the order of their start.")]
 pub struct Tree {
     /// Id of the trace, with or without `tr-`, or how it begins. Default: the newest trace.
     pub trace: Option<String>,
@@ -215,6 +216,45 @@ pub struct Push {
     #[arg(long, value_name = "URI")]
     pub to: Option<String>,
 }
+
+/// What to evaluate, and by whom.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EVALUATE_HELP)]
+pub struct Evaluate {
+    /// The newest traces that have an answer; those of judges are passed over.
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub last: u64,
+
+    /// A file that says what the judge is; may be repeated.
+    #[arg(long, required = true, value_name = "FILE")]
+    pub judge: Vec<PathBuf>,
+
+    /// Read the traces of this server, and bring the scores there: http://… or https://… Its experiment is the configured one.
+    #[arg(long, value_name = "URI")]
+    pub from: Option<String>,
+
+    /// Say what would be judged and ask nobody.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const EVALUATE_HELP: &str = "\
+A judge's file (TOML):
+  name = \"relevance-judge\"      names it; its scores are known by it
+  metric = \"relevance\"          what it scores, from 0 to 1
+  prompt = \"…\"                  what the model is told; question and answer follow by themselves
+  model = \"…\"                   default: OPENAI_MODEL
+  endpoint = \"http://…/v1\"      OpenAI-compatible; default: OPENAI_BASE_URL, else OpenAI's own;
+                                 OPENAI_API_KEY goes there and to no other address
+  sampling = 1.0                 share of the traces that are judged, chosen by their ids: the same ones each time
+  temperature = 0.0              default: the endpoint's own
+  version = 1                    another number judges again what an earlier one has
+
+A trace that a judge has judged is passed over. Scores of the store wait there for the server of their trace, as spans do; `spanwright push`
+delivers them. The judges' own calls are traces in the store.
+
+With --json: {\"source\", \"judged\", \"known\", \"skipped\", \"failed\", \"results\": [{\"trace_id\", \"name\", \"judge\", \"metric\", \"status\",
+\"score\", \"reasoning\", \"why\"}]}; `status` is judged, known, skipped, failed or, with --dry-run, due. Exit code 1 if anything failed.";
 
 /// How to check.
 #[derive(Debug, clap::Args)]

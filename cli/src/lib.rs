@@ -7,6 +7,7 @@ mod args;
 mod catalog;
 mod claude;
 mod doctor;
+mod evaluate;
 mod expand;
 mod failure;
 mod lint;
@@ -50,6 +51,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Tree(which) => tree::run(which, args.place(), &mut screen),
         Command::List(which) => list::run(which, args.place(), &mut screen),
         Command::Push(to) => push::run(to, args.place(), &mut screen),
+        Command::Evaluate(what) => evaluate::run(what, args.place(), &mut screen),
         Command::Doctor(how) => doctor::run(how, args.place(), &mut screen),
         Command::Catalog(which) => catalog::run(which, &mut screen),
         Command::Lint(how) => lint::run(how, &mut screen),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use spanwright::Guard;
 use spanwright::config::{ChunkPlace, Config, Destination, Overrides, Source, StorePlace, Uri};
+use spanwright::record::{Batch, RecordSink};
 use spanwright::store::{self, Store};
 
 use crate::failure::Failure;
@@ -90,6 +91,17 @@ impl Place {
         let tracing = spanwright::builder().store(folder).tracking_uri("").diagnostics(|_| {}).install().ok()?;
         tracing.flush(TAKE_OVER);
         Some(tracing)
+    }
+
+    /// Keeps nothing of what is traced in this process.
+    pub fn untraced() -> Option<Guard> {
+        struct Nowhere;
+        impl RecordSink for Nowhere {
+            fn append(&mut self, _: &Batch) -> Result<(), spanwright::Error> {
+                Ok(())
+            }
+        }
+        spanwright::builder().sink(Nowhere).diagnostics(|_| {}).install().ok()
     }
 
     /// The store; without one, a failure that says where it was looked for.

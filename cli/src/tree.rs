@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use spanwright::record::SpanRecord;
+use spanwright::record::{Assessment, AssessmentKind, AssessmentSource, SpanRecord};
 use spanwright::store::{Store, TraceSummary};
 use spanwright::tree::{Style, render};
 
@@ -21,6 +21,7 @@ struct Shown {
     store: Option<PathBuf>,
     trace: Line,
     spans: Vec<SpanRecord>,
+    assessments: Vec<Assessment>,
 }
 
 /// Runs the command.
@@ -30,12 +31,16 @@ pub fn run(args: &Tree, store: Option<&Path>, screen: &mut Screen) -> Result<Exi
         Some(id) => named(&store, id)?,
         None => store.last_trace()?.ok_or_else(|| Place::empty(&store))?,
     };
-    let spans = store.spans(trace.trace_id)?;
+    let (spans, assessments) = (store.spans(trace.trace_id)?, store.assessments(trace.trace_id)?);
     if screen.json {
-        screen.object(&Shown { store: store.folder().map(Path::to_owned), trace: Line::of(&trace), spans })?;
+        let folder = store.folder().map(Path::to_owned);
+        screen.object(&Shown { store: folder, trace: Line::of(&trace), spans, assessments })?;
         return Ok(ExitCode::SUCCESS);
     }
     show(&trace, &spans, screen)?;
+    for said in &assessments {
+        show_assessment(said, screen)?;
+    }
     for cause in store.rejections(trace.trace_id)? {
         screen.line(screen.paint(Tone::Bad, &format!("refused by the server: {}", text::clip(&cause, 300))))?;
     }
@@ -73,5 +78,23 @@ fn show(trace: &TraceSummary, spans: &[SpanRecord], screen: &mut Screen) -> Resu
     for line in render(spans, Style::drawn()).lines() {
         screen.line(text::clip(line, 1000))?;
     }
+    Ok(())
+}
+
+/// What somebody said of the trace: `relevance 0.9 by relevance-judge (a model): to the point`.
+fn show_assessment(said: &Assessment, screen: &mut Screen) -> Result<(), Failure> {
+    let who = match said.source {
+        AssessmentSource::Human => "a person",
+        AssessmentSource::LlmJudge => "a model",
+        AssessmentSource::Code => "code",
+    };
+    let expected = if said.kind == AssessmentKind::Expectation { "expected " } else { "" };
+    let value = text::clip(said.value.as_str(), 100);
+    let mut line =
+        format!("{expected}{} {value}  by {} ({who})", screen.paint(Tone::Strong, &said.name), said.source_id);
+    if let Some(rationale) = &said.rationale {
+        line = format!("{line}: {}", text::clip(rationale, 300));
+    }
+    screen.line(line)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod claude;
 mod commands;
 mod contract;
+mod evaluate;
 mod ground;
 mod lint;
 mod report;

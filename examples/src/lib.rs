@@ -3,8 +3,10 @@
 //! [`home_optimizer`] is a whole agent workflow; the rest is what it stands on. Nothing here is special to tracing: take the
 //! attributes away and the same program remains.
 
+pub mod agent_graph;
 pub mod feedback;
 pub mod home_optimizer;
+pub mod judge;
 pub mod logbook;
 pub mod model;
 pub mod sandbox;

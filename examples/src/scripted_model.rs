@@ -3,6 +3,7 @@
 //! It speaks enough HTTP/1.1 and enough of the chat completions API for a real client: what it is sent is read, what it
 //! answers is derived from that, and the tokens are counted.
 
+mod agents;
 mod replies;
 
 use std::io;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use spanwright_models::OpenAi;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -32,6 +34,8 @@ struct Request {
     messages: Vec<crate::model::Message>,
     #[serde(default)]
     tools: Vec<Value>,
+    #[serde(default)]
+    stream: bool,
 }
 
 impl ScriptedModel {
@@ -59,6 +63,21 @@ impl ScriptedModel {
     }
 }
 
+/// The model that `OPENAI_BASE_URL` names, and without that, so that a key that happens to be set is never spent unasked, a scripted one, which lasts as
+/// long as what is beside it.
+///
+/// # Errors
+///
+/// If neither can be.
+pub async fn asked_or_scripted() -> crate::Result<(OpenAi, Option<ScriptedModel>)> {
+    if std::env::var_os("OPENAI_BASE_URL").is_some_and(|url| !url.is_empty()) {
+        return Ok((OpenAi::from_env()?, None));
+    }
+    let scripted = ScriptedModel::start().await?;
+    let model = OpenAi::at(scripted.base_url(), ScriptedModel::NAME).build()?;
+    Ok((model, Some(scripted)))
+}
+
 impl Drop for ScriptedModel {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -68,10 +87,8 @@ impl Drop for ScriptedModel {
 async fn serve(connection: TcpStream) -> io::Result<()> {
     let mut connection = BufReader::new(connection);
     while let Some((target, body)) = read_request(&mut connection).await? {
-        let (status, reply) = answer(&target, &body);
-        let text = reply.to_string();
-        let head =
-            format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
+        let (status, kind, text) = answer(&target, &body);
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", text.len());
         connection.write_all((head + &text).as_bytes()).await?;
     }
     Ok(())
@@ -107,21 +124,37 @@ async fn read_request(connection: &mut (impl AsyncBufRead + Unpin)) -> io::Resul
     Ok(Some((target, body)))
 }
 
-fn answer(target: &str, body: &[u8]) -> (&'static str, Value) {
+const JSON: &str = "application/json";
+
+/// Status, type and body of the answer.
+fn answer(target: &str, body: &[u8]) -> (&'static str, &'static str, String) {
+    let problem = |status, message: &str| (status, JSON, problem(message).to_string());
     if target != "POST /v1/chat/completions" {
-        return ("404 Not Found", problem(&format!("no such route: {target}")));
+        return problem("404 Not Found", &format!("no such route: {target}"));
     }
     let request: Request = match serde_json::from_slice(body) {
         Ok(request) => request,
-        Err(error) => return ("400 Bad Request", problem(&error.to_string())),
+        Err(error) => return problem("400 Bad Request", &error.to_string()),
     };
     match replies::reply(&request) {
-        Some(message) => ("200 OK", completion(&request, message)),
-        None => (
+        Some(message) if request.stream => ("200 OK", "text/event-stream", events(&completion(&request, message))),
+        Some(message) => ("200 OK", JSON, completion(&request, message).to_string()),
+        None => problem(
             "400 Bad Request",
-            problem("the scripted model has no part for this prompt; set OPENAI_BASE_URL to ask a real one"),
+            "the scripted model has no part for this prompt; set OPENAI_BASE_URL to ask a real one",
         ),
     }
+}
+
+/// The text of a completion, a word an event, and then its tokens.
+fn events(completion: &Value) -> String {
+    let text = completion["choices"][0]["message"]["content"].as_str().unwrap_or_default();
+    let chunk = |choices: Value, usage: &Value| json!({"id": completion["id"], "object": "chat.completion.chunk", "model": completion["model"], "choices": choices, "usage": usage});
+    let word = |word: &str| chunk(json!([{"index": 0, "delta": {"content": word}}]), &Value::Null);
+    let end = chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), &Value::Null);
+    let chunks = text.split_inclusive(' ').map(word).chain([end, chunk(json!([]), &completion["usage"])]);
+    let events: String = chunks.map(|chunk| format!("data: {chunk}\n\n")).collect();
+    events + "data: [DONE]\n\n"
 }
 
 fn completion(request: &Request, message: Value) -> Value {

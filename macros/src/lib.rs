@@ -28,7 +28,7 @@
 mod record;
 
 use proc_macro::TokenStream;
-use spanwright_macros_core::{Kind, attribute};
+use spanwright_macros_core::{Kind, attribute, compiled_out};
 
 #[doc = include_str!("spans.md")]
 #[proc_macro]
@@ -57,7 +57,8 @@ macro_rules! attributes {
 
 fn expand(kind: Kind, args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     record::attribute(kind, &args, &item);
-    attribute(kind, args, item)
+    // Where cargo builds macros with other flags than the program, as with `--target`, the runtime alone leaves tracing out.
+    if cfg!(spanwright_off) { compiled_out(kind, args, item) } else { attribute(kind, args, item) }
 }
 
 attributes! {
@@ -364,7 +365,7 @@ attributes! {
     ///     p::call(
     ///         {
     ///             static __SITE: p::Callsite = p::Callsite::new("find", p::Kind::Tool, &["key"]);
-    ///             __SITE.start(&[__SITE.arg(&key).get()])
+    ///             __SITE.enter(&[__SITE.arg(&key).get()])
     ///         },
     ///         move || -> Result<u32, NotFound> {
     ///             let span = p::handle();
@@ -493,7 +494,7 @@ attributes! {
     ///             static __SITE: p::Callsite = p::Callsite::new("judge", p::Kind::Evaluator, &["answer"])
     ///                 .inputs(p::Level::Full)
     ///                 .output(p::Level::Full);
-    ///             __SITE.start(&[__SITE.redacted("answer").get()])
+    ///             __SITE.enter(&[__SITE.redacted("answer").get()])
     ///         },
     ///         move || -> bool { answer.is_empty() },
     ///         |r| p::ret(r).ok().get(),

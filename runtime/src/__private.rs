@@ -10,7 +10,8 @@ pub use crate::future::{
 };
 pub use crate::outcome::{Observed, error, model, opaque, plain as value, ret, sandbox, unreached};
 pub use crate::span::{
-    Declared, Facts, Handle, MadeBy, OpenSpan, Span, attribute, call, declaration, declared, handle, kind, start,
+    Begun, Declared, Facts, Handle, Inside, MadeBy, OpenSpan, Span, attribute, call, checked, declaration, declared,
+    handle, kind, start,
 };
 pub use serde::Serialize;
 pub use std::boxed::Box;

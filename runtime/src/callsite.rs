@@ -113,6 +113,10 @@ pub struct Callsite {
     announced_to: AtomicU64,
     /// The one that was told them and takes what is said when a span starts as it is; likewise.
     plain_for: AtomicU64,
+    /// The first word of such a start.
+    plain_head: AtomicU64,
+    /// The one whose rules let all its attributes be written as they are; likewise.
+    said_to: AtomicU64,
     /// The first text that was said of one of its spans and holds no credential.
     clean: CleanText,
 }
@@ -123,6 +127,30 @@ struct CleanText {
     is_taken: AtomicBool,
     /// The second word is written last. No text has a 0 there.
     words: [AtomicU64; 2],
+}
+
+/// What a callsite says of its spans, whatever is above them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Nothing.
+    None,
+    /// They let content in.
+    LetsIn,
+    /// They keep it out.
+    KeepsOut,
+}
+
+impl Word {
+    const ALL: [Self; 3] = [Self::None, Self::LetsIn, Self::KeepsOut];
+
+    /// Beside the number of a recorder, which has none of these bits.
+    const fn bit(self) -> u64 {
+        match self {
+            Self::None => 1 << 61,
+            Self::LetsIn => 1 << 62,
+            Self::KeepsOut => 1 << 63,
+        }
+    }
 }
 
 /// No recorder has this number.
@@ -159,6 +187,8 @@ impl Callsite {
             attributes: &[],
             announced_to: AtomicU64::new(NOBODY),
             plain_for: AtomicU64::new(NOBODY),
+            plain_head: AtomicU64::new(0),
+            said_to: AtomicU64::new(NOBODY),
             clean: CleanText { is_taken: AtomicBool::new(false), words: [const { AtomicU64::new(0) }; 2] },
         }
     }
@@ -244,11 +274,40 @@ impl Callsite {
         self.announced_to.store(recorder, Ordering::Release);
     }
 
-    /// The number of this callsite, if `recorder` has been told the facts and its spans start the short way: below another one, and
-    /// with attributes that are written as they are.
+    /// What [`set_plain_for`](Self::set_plain_for) was given, if `recorder` has been told the facts and the spans of this callsite start the short
+    /// way: below another one, and with attributes that are written as they are.
     #[inline]
-    pub(crate) fn plain_number(&self, recorder: u64) -> Option<u32> {
-        (self.plain_for.load(Ordering::Acquire) == recorder).then(|| self.number.load(Ordering::Relaxed))
+    pub(crate) fn plain_head(&self, recorder: u64) -> Option<u64> {
+        (self.plain_for.load(Ordering::Acquire) == recorder).then(|| self.plain_head.load(Ordering::Relaxed))
+    }
+
+    /// Whether the attributes are written as they are to `recorder`, which has been told the facts.
+    pub(crate) fn is_said_to(&self, recorder: u64) -> bool {
+        self.said_to.load(Ordering::Acquire) == recorder
+    }
+
+    /// Says so, after [`Self::set_announced_to`].
+    pub(crate) fn set_said_to(&self, recorder: u64) {
+        self.said_to.store(recorder, Ordering::Release);
+    }
+
+    /// What this says to `recorder` of whether its spans keep content out, if that has been found out. It stands where a plain start is
+    /// remembered, as a callsite that says something has none.
+    pub(crate) fn word_to(&self, recorder: u64) -> Option<Word> {
+        let known = self.plain_for.load(Ordering::Acquire);
+        if known == recorder {
+            return Some(Word::None);
+        }
+        Word::ALL.into_iter().find(|word| known == recorder | word.bit())
+    }
+
+    /// Keeps that, unless another thread has.
+    pub(crate) fn set_word_to(&self, recorder: u64, word: Word) {
+        let known = self.plain_for.load(Ordering::Relaxed);
+        if known != recorder {
+            let now = recorder | word.bit();
+            let _ = self.plain_for.compare_exchange(known, now, Ordering::Release, Ordering::Relaxed);
+        }
     }
 
     /// Whether a short text is the one that is known to hold no credential.
@@ -266,8 +325,9 @@ impl Callsite {
         }
     }
 
-    /// Says so, after [`Self::set_announced_to`].
-    pub(crate) fn set_plain_for(&self, recorder: u64) {
+    /// Says so, after [`Self::set_announced_to`], and with which word they start. It is the same for all recorders.
+    pub(crate) fn set_plain_for(&self, recorder: u64, head: u64) {
+        self.plain_head.store(head, Ordering::Relaxed);
         self.plain_for.store(recorder, Ordering::Release);
     }
 }

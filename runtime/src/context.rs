@@ -60,6 +60,12 @@ pub(crate) fn replace(current: Current) -> Current {
     CURRENT.try_with(|cell| cell.replace(current)).unwrap_or(Current::NONE)
 }
 
+/// Goes on in a child of the thread's span.
+#[inline(always)]
+pub(crate) fn go_below(span: SpanId) {
+    let _ = CURRENT.try_with(|cell| cell.set(Current { span, ..cell.get() }));
+}
+
 /// Exchanges the thread's context with the one that is held; `false` at the end of a thread that has none any more.
 pub(crate) fn exchange(held: &mut Current) -> bool {
     CURRENT.try_with(|cell| *held = cell.replace(*held)).is_ok()
@@ -136,6 +142,17 @@ impl Context {
         let (trace, span) = read_traceparent(text)?;
         let recorder = current().recorder.map_or_else(recorder::installed, Recorder::ours)?;
         Some(Self { current: Current { recorder: Some(recorder), trace, span }, session: session() })
+    }
+
+    /// The same place to record, outside of any trace and session: what starts in it is a trace of its own.
+    ///
+    /// ```
+    /// let apart = spanwright::Context::current().apart();
+    /// apart.run(|| assert!(spanwright::current_trace().is_none()));
+    /// ```
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { current: Current { recorder: self.current.recorder, ..Current::NONE }, session: None }
     }
 
     /// The trace this context is in; `None` outside of any, and in one that is not sampled.

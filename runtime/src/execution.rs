@@ -12,7 +12,7 @@ pub(crate) mod budget;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError};
 
 use crate::callsite::Callsite;
@@ -135,11 +135,19 @@ struct Place {
     key: AtomicU64,
     /// Its span while that is open; 0 otherwise.
     open: AtomicU64,
+    /// Whether somebody measures it, so that the end of one that nobody measures asks no more.
+    is_tracked: AtomicBool,
     held: Mutex<Option<Execution>>,
 }
 
 static ALL: LazyLock<Box<[Place]>> = LazyLock::new(|| {
-    (0..PLACES).map(|_| Place { key: AtomicU64::new(0), open: AtomicU64::new(0), held: Mutex::new(None) }).collect()
+    let place = || Place {
+        key: AtomicU64::new(0),
+        open: AtomicU64::new(0),
+        is_tracked: AtomicBool::new(false),
+        held: Mutex::new(None),
+    };
+    (0..PLACES).map(|_| place()).collect()
 });
 
 /// Makes the places, ahead of the first workflow, and of a fork that could meet them half made.
@@ -154,7 +162,7 @@ fn key_of(trace: TraceId) -> u64 {
 
 fn places(key: u64) -> impl Iterator<Item = &'static Place> {
     let first = (key >> 1) as usize % PLACES;
-    ALL.iter().cycle().skip(first).take(REACH)
+    (first..first + REACH).filter_map(|place| ALL.get(place % PLACES))
 }
 
 impl Place {
@@ -164,6 +172,21 @@ impl Place {
             // Nothing of what is done while it is held can panic half way.
             Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
             Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Reads or changes what stands here.
+    fn change<R>(&self, execution: &mut Execution, with: impl FnOnce(&mut Execution) -> R) -> R {
+        let result = with(execution);
+        self.is_tracked.store(execution.tracker.is_some(), Ordering::Release);
+        result
+    }
+
+    #[cold]
+    fn tell_tracker(&self) {
+        let tracker = (0..TRIES).find_map(|_| self.try_hold()).and_then(|held| held.as_ref()?.tracker.clone());
+        if let Some(tracker) = tracker {
+            tracker.ending();
         }
     }
 
@@ -207,6 +230,7 @@ pub(crate) fn began(trace: TraceId, span: SpanId, is_root: bool, recorder: &'sta
                 budget: None,
                 place,
             });
+            place.is_tracked.store(false, Ordering::Relaxed);
             place.key.store(key, Ordering::Release);
             place.open.store(span.to_u64(), Ordering::Release);
             drop(held);
@@ -221,9 +245,8 @@ pub(crate) fn began(trace: TraceId, span: SpanId, is_root: bool, recorder: &'sta
 pub(crate) fn ended(trace: TraceId, span: SpanId) {
     let is_its = |place: &&Place| place.open.load(Ordering::Relaxed) == span.to_u64();
     if let Some(place) = places(key_of(trace)).find(is_its) {
-        let tracker = (0..TRIES).find_map(|_| place.try_hold()).and_then(|held| held.as_ref()?.tracker.clone());
-        if let Some(tracker) = tracker {
-            tracker.ending();
+        if place.is_tracked.load(Ordering::Acquire) {
+            place.tell_tracker();
         }
         place.open.store(0, Ordering::Release);
     }
@@ -237,12 +260,13 @@ pub(crate) fn look<R>(trace: TraceId, with: impl FnOnce(&mut Execution) -> R) ->
         let Some(mut held) = place.hold_soon() else { continue };
         let Some(execution) = held.as_mut().filter(|known| known.trace == trace) else { continue };
         if execution.is_open() {
-            return Some(with(execution));
+            return Some(place.change(execution, with));
         }
         ended = ended.or(Some(place));
     }
-    let mut held = ended?.hold_soon()?;
-    held.as_mut().filter(|known| known.trace == trace).map(with)
+    let place = ended?;
+    let mut held = place.hold_soon()?;
+    held.as_mut().filter(|known| known.trace == trace).map(|execution| place.change(execution, with))
 }
 
 /// What the attribute of a workflow says it runs as. Nothing, where the workflow belongs to another one's execution.

@@ -9,7 +9,7 @@ use crate::context;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("chunk", crate::chunk::fuzzing::chunk),
     ("assembly", crate::collector::fuzzing::assembly),
     ("tape", crate::tape::fuzzing::tape),
@@ -20,6 +20,7 @@ pub const TARGETS: [Target; 14] = [
     ("http", crate::export::fuzzing::http),
     ("certificate", crate::export::fuzzing::certificate),
     ("settings", crate::config::fuzzing::settings),
+    ("workflow", crate::config::fuzzing::workflow),
     ("uri", crate::config::fuzzing::uri),
     ("redaction", crate::capture::fuzzing::redaction),
     ("json", crate::capture::fuzzing::json),

@@ -23,6 +23,25 @@ pub struct TraceId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpanId(u64);
 
+/// The share of all traces that is kept. Their ids decide, so that whoever asks decides alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// The lower half of an id is below or at this.
+    up_to: u64,
+}
+
+impl Share {
+    /// From 0 for none to 1 for all.
+    pub(crate) fn of(ratio: f64) -> Self {
+        Self { up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 } }
+    }
+
+    #[inline]
+    pub(crate) fn has(self, trace: TraceId) -> bool {
+        trace.halves().1 <= self.up_to && self.up_to != 0
+    }
+}
+
 impl TraceId {
     /// Builds an id from its upper and lower half.
     pub const fn from_halves(high: u64, low: u64) -> Self {
@@ -234,6 +253,14 @@ const fn mix(mut word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// As [`mix`], for less: what is mixed differs in its lower half from one span of a thread to the next, and in its upper half from thread to
+/// thread.
+#[inline(always)]
+const fn scatter(mut word: u64) -> u64 {
+    word = (word ^ (word >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    word ^ (word >> 32)
+}
+
 /// Draws a span id nobody else in this process has; across processes a clash needs two equal 32-bit prefixes and counters.
 #[inline]
 pub(crate) fn next_span_id() -> SpanId {
@@ -243,8 +270,8 @@ pub(crate) fn next_span_id() -> SpanId {
             word = next_prefix() | 1;
         }
         next.set(word.wrapping_add(1));
-        // `mix` maps only 0 to 0, the id that means "none", and the counter is never 0 here.
-        SpanId(mix(word))
+        // `scatter` maps only 0 to 0, the id that means "none", and the counter is never 0 here.
+        SpanId(scatter(word))
     })
 }
 
@@ -257,7 +284,7 @@ pub(crate) fn next_span_id_at_hand() -> Option<SpanId> {
             return None;
         }
         next.set(word.wrapping_add(1));
-        Some(SpanId(mix(word)))
+        Some(SpanId(scatter(word)))
     })
 }
 

@@ -36,6 +36,7 @@ mod chunk;
 mod clock;
 mod collector;
 pub mod config;
+pub mod configured;
 mod conformance;
 mod contain;
 mod context;
@@ -56,6 +57,7 @@ mod id;
 #[cfg(feature = "store")]
 mod nearest;
 mod outcome;
+mod outstanding;
 mod pipeline;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 mod planted;
@@ -90,6 +92,7 @@ pub use future::{InContext, InCurrentSpan};
 pub use future::{spawn, spawn_blocking};
 pub use id::{ParseIdError, SpanId, TraceId};
 pub use outcome::{ModelOutcome, Observed, Outcome, SandboxOutcome};
+pub use outstanding::{Outstanding, outstanding};
 pub use pipeline::{Builder, FlushReport, Guard, builder, init};
 #[cfg(feature = "store")]
 pub use pipeline::{Recovered, recover};

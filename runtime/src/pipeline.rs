@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use crate::capture::Policy;
 use crate::chunk::{Chunks, MAX_VALUE_BYTES};
 use crate::collector::{self, Collector, Occasion, Report};
-use crate::config::{Config, Experiment, Overrides, StorePlace};
+use crate::config::{Config, Experiment, NamedConfig, Overrides, StorePlace};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Kind};
 use crate::execution;
 use crate::fork;
+use crate::outstanding;
 use crate::record::RecordSink;
-use crate::recorder::{self, Recorder};
+use crate::recorder::{self, Discretion, Recorder};
 use crate::retold;
 use crate::tracker::{self, EventSink};
 
@@ -74,6 +75,33 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// A file of settings: a workflow file with `config.observability.mlflow`, or, if its name ends in `.toml`, one in place of the nearest
+    /// `spanwright.toml`. The environment and the other methods win over it. What cannot be used in it is an error of
+    /// [`install`](Self::install).
+    pub fn config_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.overrides.config_file = Some(NamedConfig::Path(path.into()));
+        self
+    }
+
+    /// The same from the text of a workflow file.
+    pub fn config_yaml(mut self, text: impl Into<String>) -> Self {
+        self.overrides.config_file = Some(NamedConfig::Yaml(text.into()));
+        self
+    }
+
+    /// Whether the content of spans is kept: values, texts of errors, events, texts of attributes and tags. Numbers, names, models and
+    /// tokens are kept all the same.
+    pub fn log_prompts(mut self, log_prompts: bool) -> Self {
+        self.overrides.log_prompts = Some(log_prompts);
+        self
+    }
+
+    /// The same for the spans of one name, and for what is below them: their own, their function's, or their declared id.
+    pub fn log_prompts_of(mut self, node: impl Into<String>, log_prompts: bool) -> Self {
+        self.overrides.nodes.push((node.into(), log_prompts));
+        self
+    }
+
     /// The MLflow server to deliver to: `http://…` or `https://…`. Without one, spans stay in the store.
     pub fn tracking_uri(mut self, uri: impl Into<String>) -> Self {
         self.overrides.tracking_uri = Some(uri.into());
@@ -133,9 +161,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_state`] if the program is traced already; [`Error::is_store`] if no collector can be started.
+    /// [`Error::is_config`] if something in a file that was named cannot be used; [`Error::is_state`] if the program is traced already; [`Error::is_store`] if no collector can be started.
     pub fn install(self) -> Result<Guard, Error> {
-        let (config, warnings) = Config::of_process(self.overrides);
+        let (config, warnings) = Config::checked(self.overrides)?;
         let standard = || if config.log.value { Diagnostics::stderr() } else { Diagnostics::off() };
         let diagnostics = self.diagnostics.unwrap_or_else(standard);
         diagnostics.keep();
@@ -203,7 +231,9 @@ impl Parts {
 
     /// A recorder that is not installed yet.
     fn new_recorder(&self) -> &'static Recorder {
-        Recorder::start(Chunks::new(), self.policy(), self.config.sampling_ratio.value)
+        let named = self.config.nodes.iter().map(|node| (node.name.clone(), !node.log_prompts.value)).collect();
+        let discretion = Discretion { usual: !self.config.log_prompts.value, named };
+        Recorder::start_with(Chunks::new(), self.policy(), self.config.sampling_ratio.value, discretion)
     }
 
     fn recorder(&self) -> Result<&'static Recorder, Error> {
@@ -305,6 +335,8 @@ pub struct FlushReport {
     pub stray_attributes: u64,
     /// Chunks taken from the heap since the process started: what stood in them would not have survived a crash.
     pub heap_chunks: u64,
+    /// What was [`outstanding`](crate::outstanding()) when the flush began and had not ended when it was over.
+    pub unfinished: usize,
 }
 
 impl Guard {
@@ -313,15 +345,17 @@ impl Guard {
         self.running.is_some()
     }
 
-    /// Stores and delivers everything that had ended before the call, waiting no longer than `timeout`.
+    /// Waits for what is [`outstanding`](crate::outstanding()), then stores and delivers everything that has ended, waiting no longer than
+    /// `timeout` for all of it; a quarter of that, at most a second, is kept for storing.
     pub fn flush(&self, timeout: Duration) -> FlushReport {
         let deadline = after(timeout);
         let running =
             self.running.as_ref().and_then(|running| if running.is_ours() { Some(running) } else { forked::running() });
         let Some(running) = running else { return FlushReport::settled() };
+        let unfinished = outstanding::wait_until(before(deadline));
         Chunks::release_thread();
         let report = running.collector.flush(deadline);
-        running.deliver(report, deadline)
+        FlushReport { unfinished, ..running.deliver(report, deadline) }
     }
 
     /// Stops tracing and delivers what is left within the flush timeout.
@@ -376,6 +410,12 @@ fn after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or(now + YEAR)
 }
 
+/// When waiting for other work has to end, so that what is there can still be stored.
+fn before(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline.checked_sub((left / 4).min(Duration::from_secs(1))).unwrap_or(deadline)
+}
+
 /// The longest time the end of a workflow waits for the disk.
 #[cfg(feature = "store")]
 const ROOT_PATIENCE: Duration = Duration::from_secs(5);
@@ -403,6 +443,13 @@ impl Running {
 
     fn close(&self) -> FlushReport {
         let deadline = after(self.flush_timeout);
+        let unfinished = outstanding::wait_until(before(deadline));
+        if unfinished > 0 {
+            self.diagnostics.say(format!(
+                "the program ended before {unfinished} of its evaluations: what they would have said is missing; \
+                 SPANWRIGHT_FLUSH_TIMEOUT_MS gives them more time, and so does `flush` before the end"
+            ));
+        }
         self.recorder.stop();
         Chunks::release_thread();
         let report = self.collector.close(deadline);
@@ -420,7 +467,7 @@ impl Running {
         }
         #[cfg(feature = "store")]
         self.take_leave();
-        report
+        FlushReport { unfinished, ..report }
     }
 
     /// Waits for what `report` says is stored to be delivered too.

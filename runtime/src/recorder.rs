@@ -6,12 +6,13 @@
 //! A process that was forked disowns the recorder of its parent: what its parent has open, its parent ends. Its own spans go to a recorder
 //! of its own, which its first span [takes up](take_up), also where they are children of the parent's.
 
+mod discretion;
 mod roots;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::capture::Policy;
 use crate::chunk::Chunks;
@@ -19,7 +20,9 @@ use crate::config::{Config, Overrides};
 use crate::contain::contained;
 use crate::diagnostics::Diagnostics;
 use crate::fork::Once;
-use crate::id::{SpanId, TraceId};
+use crate::id::{Share, SpanId, TraceId};
+pub(crate) use discretion::Discretion;
+use discretion::Pair;
 use roots::Roots;
 
 /// Chunks and the policy of filling them. Recorders are never freed: spans of any thread may still point at one.
@@ -27,19 +30,24 @@ use roots::Roots;
 pub(crate) struct Recorder {
     /// From 1; 0 once it is disowned.
     number: AtomicU64,
-    chunks: Chunks,
+    chunks: &'static Chunks,
     policy: Policy,
-    /// A trace is kept if the lower half of its id is below or at this.
-    keep_up_to: u64,
+    /// Which traces are kept.
+    share: Share,
     accepting: AtomicBool,
     at_root_end: OnceLock<RootEnd>,
+    /// This one and the other that shares its chunks, if some spans keep content out and some do not.
+    pair: Option<&'static Pair>,
 }
+
+/// In the number of the second recorder of a pair, which no callsite starts its spans the short way for.
+const SECOND: u64 = 1 << 60;
 
 /// What is done before the end of a root returns.
 struct RootEnd {
     roots: Roots,
     /// Nothing of the program is in it, that a panic could leave half done.
-    act: AssertUnwindSafe<Box<dyn Fn() + Send + Sync>>,
+    act: AssertUnwindSafe<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for RootEnd {
@@ -72,14 +80,43 @@ pub(crate) type TakeUp = fn() -> bool;
 impl Recorder {
     /// A recorder that takes spans from now on, keeping the share `ratio` of all traces.
     pub(crate) fn start(chunks: Chunks, policy: Policy, ratio: f64) -> &'static Self {
+        let chunks = Box::leak(Box::new(chunks));
         ACTIVE.fetch_add(1, Ordering::Relaxed);
+        Self::numbered(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), chunks, policy, ratio, None)
+    }
+
+    /// The same, of which some or all spans keep content out.
+    pub(crate) fn start_with(chunks: Chunks, policy: Policy, ratio: f64, discretion: Discretion) -> &'static Self {
+        let usual = discretion.usual;
+        if discretion.named.is_empty() {
+            return Self::start(chunks, if usual { policy.discreet() } else { policy }, ratio);
+        }
+        let chunks: &'static Chunks = Box::leak(Box::new(chunks));
+        ACTIVE.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let pair = Pair::new(discretion);
+        let discreet = policy.clone().discreet();
+        let (first, second) = if usual { (discreet, policy) } else { (policy, discreet) };
+        let first = Self::numbered(number, chunks, first, ratio, Some(pair));
+        pair.set(first, Self::numbered(number | SECOND, chunks, second, ratio, Some(pair)));
+        first
+    }
+
+    fn numbered(
+        number: u64,
+        chunks: &'static Chunks,
+        policy: Policy,
+        ratio: f64,
+        pair: Option<&'static Pair>,
+    ) -> &'static Self {
         Box::leak(Box::new(Self {
-            number: AtomicU64::new(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)),
+            number: AtomicU64::new(number),
             chunks,
             policy,
-            keep_up_to: if ratio >= 1.0 { u64::MAX } else { (ratio.max(0.0) * u64::MAX as f64) as u64 },
+            share: Share::of(ratio),
             accepting: AtomicBool::new(true),
             at_root_end: OnceLock::new(),
+            pair,
         }))
     }
 
@@ -94,7 +131,7 @@ impl Recorder {
 
     /// Leaves it to the process this one was forked from.
     fn disown(&self) {
-        self.number.store(0, Ordering::Relaxed);
+        self.both().for_each(|recorder| recorder.number.store(0, Ordering::Relaxed));
         self.chunks.disown();
     }
 
@@ -107,12 +144,19 @@ impl Recorder {
     /// This recorder, or in its place the one of this process.
     #[inline]
     pub(crate) fn ours(&'static self) -> Option<&'static Self> {
-        if self.is_ours() { Some(self) } else { installed() }
+        if self.is_ours() { Some(self) } else { self.successor() }
+    }
+
+    /// The one of this process, in place of one of the process this one was forked from.
+    #[cold]
+    fn successor(&self) -> Option<&'static Self> {
+        installed().map(|recorder| recorder.keeping_out(self.policy.discreet))
     }
 
     /// Takes no new span; those that are open still write their end.
     pub(crate) fn stop(&self) {
-        if self.accepting.swap(false, Ordering::Relaxed) {
+        let were_accepting = self.both().filter(|recorder| recorder.accepting.swap(false, Ordering::Relaxed)).count();
+        if were_accepting > 0 {
             ACTIVE.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -124,8 +168,8 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn chunks(&self) -> &Chunks {
-        &self.chunks
+    pub(crate) fn chunks(&self) -> &'static Chunks {
+        self.chunks
     }
 
     #[inline]
@@ -142,8 +186,11 @@ impl Recorder {
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "there is nothing to wait for"))]
     pub(crate) fn before_a_root_returns(&self, act: impl Fn() + Send + Sync + 'static) {
         // What panics in it is none of the program's.
-        let act = move || _ = contained(&act);
-        let _ = self.at_root_end.set(RootEnd { roots: Roots::default(), act: AssertUnwindSafe(Box::new(act)) });
+        let act: Arc<dyn Fn() + Send + Sync> = Arc::new(move || _ = contained(&act));
+        for recorder in self.both() {
+            let act = AssertUnwindSafe(act.clone());
+            let _ = recorder.at_root_end.set(RootEnd { roots: Roots::default(), act });
+        }
     }
 
     /// A root has begun.
@@ -167,7 +214,7 @@ impl Recorder {
     /// Whether the trace is kept.
     #[inline]
     pub(crate) fn keeps(&self, trace: TraceId) -> bool {
-        trace.halves().1 <= self.keep_up_to && self.keep_up_to != 0
+        self.share.has(trace)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::capture::{self, Policy, Rules};
 use crate::chunk::MAX_VALUE_BYTES;
 use crate::config::Config;
+use crate::id::{Share, TraceId};
 use crate::record::Json;
 #[cfg(feature = "store")]
 use crate::record::ModelCallCost;
@@ -18,6 +19,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
     Policy {
         cap: config.capture.value,
         full_bytes: config.max_value_bytes.value.min(MAX_VALUE_BYTES),
+        run_name: config.run_name.value.clone(),
         rules: config.redact.value.iter().fold(Rules::new(), |rules, words| rules.redact(words)),
         ..Policy::default()
     }
@@ -38,6 +40,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
 #[derive(Debug)]
 pub struct Retelling {
     policy: Policy,
+    share: Share,
     tape: Tape,
     /// The user's own prices over the built-in ones, where there are some.
     #[cfg(feature = "store")]
@@ -47,13 +50,20 @@ pub struct Retelling {
 impl Retelling {
     /// As `config` has it.
     pub fn new(config: &Config) -> Self {
+        let policy = policy(config);
         Self {
-            policy: policy(config),
+            policy: if config.log_prompts.value { policy } else { policy.discreet() },
+            share: Share::of(config.sampling_ratio.value),
             tape: Tape::default(),
             // What is wrong with their file is said where the configuration is read.
             #[cfg(feature = "store")]
             prices: config.prices.value.as_ref().and_then(|_| config.price_table().ok()),
         }
+    }
+
+    /// Whether the sampling ratio keeps a trace of this id: a traced program decides by the same.
+    pub fn keeps(&self, trace: TraceId) -> bool {
+        self.share.has(trace)
     }
 
     /// A value in full, as far as the configuration allows; `None` if values are not captured at all. JSON text in it

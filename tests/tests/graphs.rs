@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spanwright::testing::Recording;
-use spanwright::tracker::{AgentGraph, Event, EventSink, GraphTracker, Reporting, TrackOutcome};
+use spanwright::tracker::{AgentGraph, Event, EventSink, GraphMetrics, GraphTracker, Reporting, TrackOutcome};
 use spanwright::{AgentConfig, workflow};
 
 #[derive(Default)]
@@ -156,4 +156,59 @@ fn in_an_execution_a_graph_runs_under_the_run_id_of_that_one() {
     assert!(tracker.node("a").is_some_and(|node| node.run_id() == run && node.trace_id().is_some()));
     let apart = [0, 1].map(|_| graph("a", &["a"], &[]).create_tracker("ann").run_id().to_owned());
     assert_ne!(apart[0], apart[1]);
+}
+
+/// The matrix of a measured call, for a run of a graph.
+#[tokio::test]
+async fn a_run_of_a_graph_is_measured_by_what_it_comes_to() {
+    type Outcome = Result<&'static str, &'static str>;
+    let metrics = |path: &[&str]| GraphMetrics {
+        success: true,
+        total_tokens: Some(12),
+        duration_ms: Some(7),
+        path: path.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    let tracked = || {
+        let seen = Arc::new(Seen::default());
+        (seen.clone(), graph("a", &["a"], &[]).create_tracker_reporting("ann", Reporting::to(seen)))
+    };
+    let names = |seen: &Seen| -> Vec<String> {
+        let events = seen.0.lock().expect("no panic").clone();
+        events.iter().map(|event| event["name"].as_str().expect("a name").replace("$ld:ai:graph:", "")).collect()
+    };
+
+    let (seen, tracker) = tracked();
+    assert_eq!(tracker.track_graph_metrics_of(|_: &&str| metrics(&["a"]), || Outcome::Ok("out")), Ok("out"));
+    assert_eq!(names(&seen), ["path", "duration:total", "invocation_success", "total_tokens"]);
+    assert_eq!((tracker.summary().duration_ms, tracker.summary().total_tokens), (Some(7), Some(12)));
+    // Again, it runs again and is not measured again; only the path, which has no limit, goes on.
+    let again = tracker.track_graph_metrics_of_async(|_: &&str| metrics(&[]), async { Outcome::Ok("again") }).await;
+    assert_eq!((again, names(&seen).len(), seen.1.lock().expect("no panic").len()), (Ok("again"), 4, 3));
+
+    let (seen, tracker) = tracked();
+    let failing = GraphMetrics { success: false, total_tokens: None, duration_ms: None, path: Vec::new() };
+    assert_eq!(tracker.track_graph_metrics_of(|_: &&str| Some(failing), || Outcome::Ok("out")), Ok("out"));
+    assert_eq!(names(&seen), ["duration:total", "invocation_failure"]);
+
+    let (seen, tracker) = tracked();
+    assert_eq!(tracker.track_graph_metrics_of(|_: &&str| None::<GraphMetrics>, || Outcome::Ok("out")), Ok("out"));
+    assert_eq!(names(&seen), ["duration:total"]);
+
+    let (seen, tracker) = tracked();
+    let none = |_: &&str| Err::<GraphMetrics, _>("it is away");
+    assert_eq!(tracker.track_graph_metrics_of_async(none, async { Outcome::Ok("out") }).await, Ok("out"));
+    assert_eq!(names(&seen), ["duration:total"]);
+    let warnings = seen.1.lock().expect("no panic").clone();
+    assert!(
+        matches!(warnings.as_slice(), [one] if one.contains("it is away") && one.contains(tracker.run_id())),
+        "{warnings:?}"
+    );
+
+    let (seen, tracker) = tracked();
+    let failed =
+        tracker.track_graph_metrics_of_async(|_: &&str| metrics(&["a"]), async { Outcome::Err("broken") }).await;
+    assert_eq!(
+        (failed, names(&seen)),
+        (Err("broken"), vec!["duration:total".to_owned(), "invocation_failure".to_owned()])
+    );
 }

@@ -75,7 +75,7 @@ fn edges(sources: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String
 
 #[test]
 fn no_module_imports_itself_by_way_of_others() {
-    for folder in ["runtime/src", "contract/src", "macros/core/src", "claude/src", "report/src"] {
+    for folder in ["runtime/src", "contract/src", "macros/core/src", "claude/src", "models/src", "report/src"] {
         let edges = edges(&sources_of(folder));
         for start in edges.keys() {
             let mut reached = BTreeSet::new();
@@ -171,6 +171,18 @@ fn a_report_opens_nothing_and_knows_neither_clock_nor_server() {
 }
 
 #[test]
+fn what_asks_models_keeps_to_its_rooms() {
+    let none: Vec<String> = Vec::new();
+    let outside = |needle: &str, allowed: &[&str]| outside_in("models/src", needle, allowed);
+    assert_eq!(outside("env::var", &["environment"]), none, "the environment");
+    assert_eq!(outside("reqwest", &["openai/http.rs"]), none, "HTTP");
+    assert_eq!(outside("thread::Builder", &["threads"]), none, "a thread");
+    for power in ["unsafe {", "println!", "std::fs", "\"mlflow.", "rusqlite", "Command::"] {
+        assert_eq!(outside(power, &[]), none, "{power}");
+    }
+}
+
+#[test]
 fn the_path_of_a_call_does_not_lock_or_wait() {
     for (file, code) in sources() {
         if ["span", "future", "recorder", "callsite", "capture", "outcome", "id", "clock"].contains(&module(&file)) {
@@ -195,6 +207,7 @@ fn no_source_file_is_longer_than_a_reader_bears() {
         "macros",
         "contract",
         "claude",
+        "models",
         "report",
         "cli",
         "tests",
@@ -233,7 +246,11 @@ fn the_readme_lists_every_variable_as_it_is() {
     let readme =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is a README");
     let listed: Vec<_> = readme.lines().filter(|line| line.starts_with("| `") && line.contains("` | ")).collect();
-    for variable in spanwright::config::VARIABLES.iter().chain(&spanwright_claude::settings::VARIABLES) {
+    for variable in spanwright::config::VARIABLES
+        .iter()
+        .chain(&spanwright_claude::settings::VARIABLES)
+        .chain(&spanwright_models::VARIABLES)
+    {
         let dash = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
         let key = if variable.key.is_empty() { "–".to_owned() } else { format!("`{}`", variable.key) };
         let row = format!("| `{}` | {key} | {} | {} |", variable.name, dash(variable.default), variable.meaning);

@@ -1,6 +1,8 @@
 //! Behaviour, and end to end with a real MLflow server.
 
 mod attributes;
+mod configuration;
+mod configured;
 mod contract;
 mod costs;
 mod crash_matrix;
@@ -8,6 +10,7 @@ mod crash_repair;
 mod declared;
 mod degradation;
 mod delivery;
+mod discretion;
 mod end_to_end;
 mod executions;
 mod fault_disk;
@@ -25,6 +28,7 @@ mod mlflow_content;
 mod mlflow_costs;
 mod mlflow_endurance;
 mod mlflow_faults;
+mod mlflow_models;
 mod mlflow_runs;
 mod mlflow_tls;
 mod mlflow_usage;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use spanwright_macros_core::{Kind, attribute, spans};
+use spanwright_macros_core::{Kind, attribute, compiled_out, spans};
 use syn::{Attribute, File, ImplItem, Item, Meta, TraitItem};
 
 /// One annotated function, or one `spans!`.
@@ -18,6 +18,8 @@ pub struct Annotated {
     pub plain: String,
     /// As expanded.
     pub expanded: String,
+    /// As expanded where tracing is compiled out.
+    pub compiled_out: String,
 }
 
 /// The functions in `source` whose outermost attribute of ours is one of the ten, and the `spans!`, in source order.
@@ -33,6 +35,15 @@ pub fn expansions(source: &str) -> String {
     let mut text = String::new();
     for Annotated { name, expanded, .. } in annotated(source) {
         let _ = writeln!(text, "// {name}\n{expanded}");
+    }
+    text
+}
+
+/// The same where tracing is compiled out.
+pub fn expansions_compiled_out(source: &str) -> String {
+    let mut text = String::new();
+    for Annotated { name, compiled_out, .. } in annotated(source) {
+        let _ = writeln!(text, "// {name}\n{compiled_out}");
     }
     text
 }
@@ -73,7 +84,8 @@ fn items(list: &[Item], found: &mut Vec<Annotated>) {
             }
             Item::Macro(item) if item.mac.path.segments.last().is_some_and(|last| last.ident == "spans") => {
                 let expanded = print(spans(item.mac.tokens.clone()), Place::Module);
-                found.push(Annotated { name: "spans!".to_owned(), plain: String::new(), expanded });
+                let compiled_out = expanded.clone();
+                found.push(Annotated { name: "spans!".to_owned(), plain: String::new(), expanded, compiled_out });
             }
             Item::ForeignMod(block) => {
                 for item in &block.items {
@@ -105,8 +117,14 @@ fn expand(attrs: &[Attribute], name: &syn::Ident, item: &impl ToTokens, place: P
     // Only our attribute goes; the compiler hands over the others with the item.
     let written = ours.to_token_stream().to_string();
     let plain: TokenStream = item.to_token_stream().to_string().replacen(&written, "", 1).parse().expect("tokens");
-    let expanded = attribute(kind, args, plain.clone());
-    found.push(Annotated { name: name.to_string(), plain: print(plain, place), expanded: print(expanded, place) });
+    let expanded = attribute(kind, args.clone(), plain.clone());
+    let compiled_out = compiled_out(kind, args, plain.clone());
+    found.push(Annotated {
+        name: name.to_string(),
+        plain: print(plain, place),
+        expanded: print(expanded, place),
+        compiled_out: print(compiled_out, place),
+    });
 }
 
 fn print(tokens: TokenStream, place: Place) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spanwright_ui_tests::expansions;
+use spanwright_ui_tests::{expansions, expansions_compiled_out};
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -37,6 +37,18 @@ fn of_accepted_code() {
         for file in sources(&root().join("pass")) {
             let source = std::fs::read_to_string(&file).expect("the file can be read");
             insta::assert_snapshot!(format!("pass_{}", stem(&file)), expansions(&source));
+        }
+    });
+}
+
+/// What an accepted attribute becomes in a build that leaves tracing out: the function, and what is only checked.
+#[test]
+fn of_accepted_code_where_tracing_is_compiled_out() {
+    settings().bind(|| {
+        for name in ["shapes", "weighed"] {
+            let file = root().join("pass").join(name).with_extension("rs");
+            let source = std::fs::read_to_string(&file).expect("the file can be read");
+            insta::assert_snapshot!(format!("out_{name}"), expansions_compiled_out(&source));
         }
     });
 }

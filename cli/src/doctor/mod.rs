@@ -104,11 +104,17 @@ fn examine(place: &Place, to: Option<&str>) -> Diagnosis {
     };
     let window_ms = checks.iter().find(|check| check.name == checks::CHUNKS).map(checks::window_ms);
     let settings = place.config.settings().into_iter();
+    let without_effect = place.config.without_effect.iter().map(|variable| Setting {
+        name: variable.name.to_owned(),
+        value: variable.value.clone(),
+        source: format!("no effect: {}", variable.why),
+    });
     Diagnosis {
         healthy: failed.is_none(),
         summary,
         settings: settings
             .map(|shown| Setting { name: shown.name.to_owned(), value: shown.value, source: source(&shown.source) })
+            .chain(without_effect)
             .collect(),
         window_ms,
         store: statistics,

@@ -224,6 +224,29 @@ fn no_worker(user: &User) -> bool {
 }
 
 #[test]
+fn of_many_turns_the_sampling_ratio_keeps_the_same_ones_whoever_asks() {
+    let kept = |user: &User| {
+        for number in 0..8 {
+            let session = format!("s{number}");
+            let transcript = user.session("micro/string_content", &session);
+            let mut hook = user.hook("stop-hook");
+            hook.env("MLFLOW_TRACE_SAMPLING_RATIO", "0.5");
+            answered(&mut hook, &stop_event(&session, &transcript));
+        }
+        wait_for("a word about each turn", || {
+            let left_out = user.log().matches("MLFLOW_TRACE_SAMPLING_RATIO leaves this turn out").count();
+            (user.traces().len() + left_out == 8 && user.is_at_rest()).then_some(())
+        });
+        let mut traces: Vec<_> = user.traces().iter().map(|trace| trace.trace_id).collect();
+        traces.sort();
+        traces
+    };
+    let traces = kept(&User::new());
+    assert!((1..8).contains(&traces.len()), "{traces:?}");
+    assert_eq!(kept(&User::new()), traces);
+}
+
+#[test]
 fn a_turn_arrives_although_the_terminal_hangs_up_and_its_shell_ends_at_once() {
     // A shell of its own session on a terminal of its own; the hook is all it runs, and then the terminal is gone.
     const TERMINAL: &str = "import os, pty, sys

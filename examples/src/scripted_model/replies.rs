@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Request;
+use super::{Request, agents};
 
 const SCRIPT: &str = include_str!("analyse.sh");
 
@@ -13,6 +13,9 @@ pub(super) fn reply(request: &Request) -> Option<Value> {
         message.content.as_deref()
     };
     let (system, user) = (text("system")?, text("user")?);
+    if let Some(reply) = agents::reply(system, user, request) {
+        return Some(reply);
+    }
     if system.starts_with("Write a shell script") {
         Some(script(request))
     } else if system.starts_with("Extract suggestions") {
@@ -24,7 +27,7 @@ pub(super) fn reply(request: &Request) -> Option<Value> {
     }
 }
 
-fn said(text: &str) -> Value {
+pub(super) fn said(text: &str) -> Value {
     json!({"role": "assistant", "content": text})
 }
 
@@ -33,11 +36,15 @@ fn script(request: &Request) -> Value {
     let Some(tool) = request.tools.first().and_then(|tool| tool["function"]["name"].as_str()) else {
         return said(&format!("```sh\n{SCRIPT}```"));
     };
-    let arguments = json!({"script": SCRIPT}).to_string();
+    calling(tool, &json!({"script": SCRIPT}))
+}
+
+/// A call of a tool.
+pub(super) fn calling(tool: &str, arguments: &Value) -> Value {
     json!({
         "role": "assistant",
         "content": null,
-        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": tool, "arguments": arguments}}],
+        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": tool, "arguments": arguments.to_string()}}],
     })
 }
 

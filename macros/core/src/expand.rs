@@ -25,12 +25,24 @@ use crate::private::{Private, hidden, place};
 /// ```
 pub(crate) fn function(plan: &Plan) -> TokenStream {
     let emit = Emit { plan, p: &plan.private };
-    let item = &plan.item;
     let traced = if plan.shape.is_async { emit.awaited() } else { emit.called() };
-    let inner = &item.inner_attrs;
-    let block = braced(item.body.span(), quote!(#inner #traced));
-    let (attrs, vis, defaultness, sig) = (&item.attrs, &item.vis, &item.defaultness, &item.sig);
-    quote!(#(#attrs)* #vis #defaultness #sig #block)
+    emit.with_body(&traced, &TokenStream::new())
+}
+
+/// Input:  `async fn f(a: A) -> R { body }`
+/// Output: the same function in a build that leaves tracing out. What tracing would be told is checked all the same, so that nothing becomes
+/// unused or wrong in one build alone, and nothing is left of it:
+/// ```text
+/// async fn f(a: A) -> R {
+///     let _ = { … };
+///     p::checked::<R>(|r| p::ret(r).ok().get());
+///     body
+/// }
+/// ```
+pub(crate) fn untraced(plan: &Plan) -> TokenStream {
+    let emit = Emit { plan, p: &plan.private };
+    let (start, observed) = (emit.start(), emit.only_checked(&plan.shape.returned));
+    emit.with_body(&hidden!(let _ = #start; #observed), &emit.statements(TokenStream::new()))
 }
 
 /// The first statement of a function that sees its span: `let s = p::handle();`, or `let s = p::declared::<path>();`
@@ -47,6 +59,27 @@ struct Emit<'a> {
 }
 
 impl Emit<'_> {
+    /// The function with another body, whose braces are the user's.
+    fn with_body(&self, first: &TokenStream, then: &TokenStream) -> TokenStream {
+        let item = &self.plan.item;
+        let inner = &item.inner_attrs;
+        let block = braced(item.body.span(), quote!(#inner #first #then));
+        let (attrs, vis, defaultness, sig) = (&item.attrs, &item.vis, &item.defaultness, &item.sig);
+        quote!(#(#attrs)* #vis #defaultness #sig #block)
+    }
+
+    /// Output: `p::checked::<X>(|r| p::ret(r).ok().get());`, or nothing where `X` cannot be written
+    fn only_checked(&self, Shaped { what, ty }: &Shaped) -> Option<TokenStream> {
+        let (ty, observe) = match what {
+            Returned::Future { output, .. } => return self.only_checked(output),
+            Returned::Stream { item, .. } => (&**item, self.observe_checked(None)),
+            Returned::Value { .. } => (ty, self.observe(what, None)),
+            _ => return None,
+        };
+        let p = self.p;
+        (!is_inferred(ty)).then(|| hidden!(#p::checked::<#ty>(#observe);))
+    }
+
     /// Input:  `fn f(a: A, b: B) -> R { body }`
     /// Output: `p::call({ … }, move || -> R { let _ = (&b, &a); body }, |r| p::ret(r).ok().get())`
     fn called(&self) -> TokenStream {
@@ -54,7 +87,11 @@ impl Emit<'_> {
         let body = self.body(TokenStream::new());
         // A closure gives up its type to inference where the signature says only `impl …`.
         let annotation = if matches!(ty, Type::Infer(_)) { TokenStream::new() } else { hidden!(-> #ty) };
-        self.traced(&self.start(), &hidden!(move || #annotation #body), &self.plan.shape.returned)
+        let start = match self.plan.shape.returned.what {
+            Returned::Value { .. } | Returned::Opaque | Returned::Never => self.entered(),
+            _ => self.start(),
+        };
+        self.traced(&start, &hidden!(move || #annotation #body), &self.plan.shape.returned)
     }
 
     /// Input:  `async fn f(a: A, b: B) -> R { body }`
@@ -160,16 +197,27 @@ impl Emit<'_> {
     ///
     /// The user's other expressions stand outside of the block, where the static is not in scope.
     fn start(&self) -> TokenStream {
+        self.starting("start", "say")
+    }
+
+    /// As [`start`](Self::start), of a call that ends with its body: `enter` and `tell` in place of `start` and `say`, unless more facts are
+    /// to be asked outside of the span's context
+    fn entered(&self) -> TokenStream {
+        if self.facts().is_some() { self.start() } else { self.starting("enter", "tell") }
+    }
+
+    fn starting(&self, start: &str, say: &str) -> TokenStream {
         let (p, site, facts) = (self.p, self.callsite(), self.facts());
+        let [start, say] = [start, say].map(|name| Ident::new(name, Span::mixed_site()));
         let values = self.plan.callsite.values.iter().map(|value| {
             let (cfg, view) = (&value.cfg, view(&hidden!(__SITE.), value));
             hidden!(#(#cfg)* #view)
         });
         let said: Vec<_> = self.plan.said().map(|(_, written)| borrowed(written)).collect();
         let start = if said.is_empty() {
-            hidden!(start(&[#(#values),*]))
+            hidden!(#start(&[#(#values),*]))
         } else {
-            hidden!(say(&[#(#values),*], |f| f.say(&[#(#p::simple(#said).said()),*])))
+            hidden!(#say(&[#(#values),*], |f| f.say(&[#(#p::simple(#said).said()),*])))
         };
         hidden!({ #site __SITE.#start } #facts)
     }
@@ -250,9 +298,13 @@ impl Emit<'_> {
     /// Input:  `{ body }`
     /// Output: `{ let s = p::handle(); let _ = (&b, &a); body }` in the user's own braces
     fn body(&self, hint: TokenStream) -> TokenTree {
+        braced(self.plan.item.body.span(), self.statements(hint))
+    }
+
+    fn statements(&self, hint: TokenStream) -> TokenStream {
         let handle = self.plan.handle.as_ref().map(|name| handle(name, self.plan.span.as_ref(), self.p));
         let (moved, body) = (self.moved(), self.plan.item.body.stream());
-        braced(self.plan.item.body.span(), quote!(#handle #moved #hint #body))
+        quote!(#handle #moved #hint #body)
     }
 
     /// Output: `let _ = (&b, &a);`, or `let a = a; let arg1 = arg1; let (x, y) = arg1;` where a pattern takes one apart

@@ -41,6 +41,14 @@ pub fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStrea
     }
 }
 
+/// As [`attribute`], for a build that leaves tracing out: the function as it was written.
+pub fn compiled_out(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+    match plan(kind, args.clone(), item.clone()) {
+        Ok(plan) => expand::untraced(&plan),
+        Err(errors) => fallback::untouched(errors, args, item),
+    }
+}
+
 /// What the attribute `kind` makes of `item`, without expanding it.
 ///
 /// # Errors

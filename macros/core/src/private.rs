@@ -6,10 +6,11 @@
 //! Callsite::start(&'static self, &[&dyn Value]) -> Span       Span::with(self, FnOnce(&Facts)) -> Span       handle() -> Handle
 //! Callsite::attributes(self, &[keys])                                                                    const, of what is said at the start
 //! Callsite::say(&'static self, &[&dyn Value], |f| f.say(&[simple(&x).said()])) -> Span     start, with a value for each of these keys
+//! Callsite::enter(..), tell(..) -> Inside                as these two, for a sync call, which is within its span from then on
 //! declared::<Item>() -> Item       Facts::declared(&self) -> Item       the typed handle of a declared span
 //! Callsite::{arg(&x), debug(&x), redacted("x")}.get() | arg(&x).get() -> &dyn Value
 //!
-//! call(span, FnOnce() -> R, observe) -> R
+//! call(span or Inside, FnOnce() -> R, observe) -> R
 //! future(span, F, observe)                                       -> impl Future<Output = F::Output>
 //! future_from(span, FnOnce() -> F, observe)                      -> impl Future<Output = F::Output>
 //! promised_future(span, FnOnce() -> F, observe: Fn(&X) -> _)     -> impl Future<Output = X> where F: Future<Output = X>
@@ -17,6 +18,7 @@
 //! try_future(span, FnOnce() -> Result<F, E>, observe, error)     -> Result<impl Future<Output = F::Output>, E>
 //! stream(span, FnOnce() -> S, observe)                           -> impl Stream<Item = S::Item>
 //! try_stream(span, FnOnce() -> Result<S, E>, observe, error)     -> Result<impl Stream<Item = S::Item>, E>
+//! checked::<R>(observe)                                          nothing, in a build that leaves tracing out
 //! Box::new | Box::pin                                            of the standard library
 //!
 //! observe: Fn(&R) -> Observed, of the value, of what the future resolves to, or of each item

@@ -33,6 +33,7 @@ use crate::tape::{self, Tape, tag};
 
 pub(crate) use arg::Named;
 pub use arg::{Arg, Redacted, Shown, arg, debug, redacted};
+pub(crate) use rules::KEPT_OUT;
 pub use rules::Rules;
 pub(crate) use said::is_suspicious_in_words;
 pub use said::{Said, simple};
@@ -67,15 +68,36 @@ pub struct Policy {
     pub full_bytes: usize,
     /// What is redacted.
     pub rules: Rules,
+    /// Content is kept out: values, items, error texts and events; of attributes and tags all but numbers.
+    pub(crate) discreet: bool,
+    /// Name of the run that each workflow opens, unless it says so itself.
+    pub(crate) run_name: Option<String>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { cap: Capture::Full, preview_bytes: 2048, full_bytes: 1 << 20, rules: Rules::default() }
+        Self {
+            cap: Capture::Full,
+            preview_bytes: 2048,
+            full_bytes: 1 << 20,
+            rules: Rules::default(),
+            discreet: false,
+            run_name: None,
+        }
     }
 }
 
 impl Policy {
+    /// The same, keeping content out.
+    pub(crate) fn discreet(self) -> Self {
+        Self { cap: Capture::None, rules: self.rules.redact_everything(), discreet: true, ..self }
+    }
+
+    /// The level of attributes.
+    fn attributes(&self) -> Capture {
+        if self.discreet { Capture::Full } else { Capture::Full.min(self.cap) }
+    }
+
     /// The limit of one value at `level`, in bytes of its JSON text.
     pub(crate) fn limit(&self, level: Capture) -> usize {
         let limit = if level == Capture::Full { self.full_bytes } else { self.preview_bytes };
@@ -135,17 +157,17 @@ fn state_keys(out: &mut Tape, names: &[&'static str], values: &[&dyn Value], lim
 
 /// Writes one captured value, read by [`tape::output`] or [`tape::attribute`]. Nothing is written at [`Capture::None`].
 pub(crate) fn value(out: &mut Tape, value: &dyn Value, level: Capture, policy: &Policy) {
-    payload(out, value, level.min(policy.cap), policy, None);
+    payload(out, value, level.min(policy.cap), policy, None, "");
 }
 
 /// Writes the value of an attribute, in full; it is redacted if its name falls under a rule.
 pub(crate) fn named(out: &mut Tape, name: &str, value: &dyn Value, policy: &Policy) {
-    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.rule_for(name));
+    payload(out, value, policy.attributes(), policy, policy.rules.rule_for(name), name);
 }
 
 /// Writes a value in full, redacted if its name, which lives forever, falls under a rule.
 pub(crate) fn named_static(out: &mut Tape, name: &'static str, value: &dyn Value, policy: &Policy) {
-    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of_static(name));
+    payload(out, value, policy.attributes(), policy, policy.rules.of_static(name), name);
 }
 
 /// Writes an attribute among others: its key and its value, likewise.
@@ -153,12 +175,21 @@ pub(crate) fn named_static(out: &mut Tape, name: &'static str, value: &dyn Value
 pub(crate) fn attribute(out: &mut Tape, key: &'static str, value: &dyn Value, policy: &Policy) {
     let level = Capture::Full.min(policy.cap);
     if level == Capture::None {
-        return;
+        return attribute_of_none(out, key, value, policy);
     }
     if policy.rules.keys().plain(key).is_some_and(|bytes| out.write(&bytes, 2 + key.len())) {
-        return payload(out, value, level, policy, None);
+        return payload(out, value, level, policy, None, "");
     }
     special_attribute(out, key, value, policy);
+}
+
+/// Where no value is captured.
+#[cold]
+#[inline(never)]
+fn attribute_of_none(out: &mut Tape, key: &'static str, value: &dyn Value, policy: &Policy) {
+    if policy.discreet {
+        special_attribute(out, key, value, policy);
+    }
 }
 
 #[cold]
@@ -166,22 +197,25 @@ pub(crate) fn attribute(out: &mut Tape, key: &'static str, value: &dyn Value, po
 fn special_attribute(out: &mut Tape, key: &'static str, value: &dyn Value, policy: &Policy) {
     let (head, _) = format::start_of(key, LONGEST_KEY);
     out.put_text(tag::KEY, head);
-    payload(out, value, Capture::Full.min(policy.cap), policy, policy.rules.of_static(key));
+    payload(out, value, policy.attributes(), policy, policy.rules.of_static(key), key);
 }
 
 /// Writes a value that is a measure and no content, such as an exit code: the cap of the policy does not hold for it.
 pub(crate) fn fact(out: &mut Tape, value: &dyn Value, policy: &Policy) {
-    payload(out, value, Capture::Full, policy, None);
+    payload(out, value, Capture::Full, policy, None, "");
 }
 
 #[inline]
-fn payload(out: &mut Tape, value: &dyn Value, level: Capture, policy: &Policy, rule: Option<&str>) {
+fn payload(out: &mut Tape, value: &dyn Value, level: Capture, policy: &Policy, rule: Option<&str>, name: &str) {
     if level == Capture::None {
         return;
     }
     let limit = policy.limit(level);
     put_limit(out, limit);
     match (level, rule) {
+        (_, Some(KEPT_OUT)) if rules::speaks_of_counts(name) => {
+            write(out, value, limit, Next::Counts(KEPT_OUT), policy);
+        }
         (_, Some(rule)) => write(out, value, limit, Next::Secret(rule), policy),
         (Capture::None | Capture::Keys, None) => write(out, value, limit, Next::Shape, policy),
         (Capture::Preview | Capture::Full, None) => write_whole(out, value, limit, policy),
@@ -202,6 +236,20 @@ pub(crate) fn named_display(out: &mut Tape, name: &str, value: &dyn fmt::Display
         Some(rule) => out.put_text(tag::REDACTED, rule),
         None => display(out, value, max_bytes, policy),
     }
+}
+
+/// Writes a text that names or routes and is no content: as [`named_text`] does, whether content is kept out or not.
+pub(crate) fn label(out: &mut Tape, name: &str, text: &str, max_chars: usize, policy: &Policy) {
+    match policy.rules.rule_for_label(name) {
+        Some(rule) => out.put_text(tag::REDACTED, rule),
+        None => self::text(out, text, max_chars, policy),
+    }
+}
+
+/// Stands for the text of a failure where content is kept out.
+#[cold]
+pub(crate) fn kept_out(out: &mut Tape) {
+    out.put_text(tag::STRING, "kept out, as `log_prompts` says");
 }
 
 /// Writes the first `max_chars` characters of a text; a cut one ends with `…` in place of the last of them.

@@ -123,6 +123,12 @@ const NO_CREDENTIAL: &[&str] = &[
     "unk",
 ];
 
+/// The rule of everything, of a policy that keeps content out; named as the setting that does so.
+pub(crate) const KEPT_OUT: &str = "log_prompts";
+
+/// A map under a key with one of these words holds counts.
+const COUNTS: &[&str] = &["usage", "tokens", "cost", "costs"];
+
 /// Words of a key that are looked at; a longer key is a text.
 const MOST_WORDS: usize = 16;
 
@@ -178,6 +184,18 @@ impl Rules {
         Self { keys: Keys::new(), ..self }
     }
 
+    /// Also redacts whatever no other rule does.
+    #[must_use]
+    pub(super) fn redact_everything(mut self) -> Self {
+        self.rules.push(Rule::new(Cow::Borrowed(KEPT_OUT), Vec::new()));
+        Self { keys: Keys::new(), ..self }
+    }
+
+    /// The rule for a key that is no content, but names or routes: the rule of everything does not hold for it.
+    pub(super) fn rule_for_label(&self, key: &str) -> Option<&str> {
+        self.rule_for(key).filter(|rule| *rule != KEPT_OUT)
+    }
+
     /// The name of the rule that `key`, a key or the name of a parameter, falls under; `None` if its value is kept.
     ///
     /// ```
@@ -217,7 +235,8 @@ impl Rules {
                 return false;
             }
             let words = words.get_or_insert_with(|| Words::of(key));
-            rule.matches(words, key) && !self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(key))
+            let is_allowed = || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(key));
+            rule.is_of_everything() || rule.matches(words, key) && !is_allowed()
         })
     }
 }
@@ -246,6 +265,10 @@ impl Rule {
         Self { name, words, letters }
     }
 
+    fn is_of_everything(&self) -> bool {
+        self.words.is_empty()
+    }
+
     fn matches(&self, words: &Words, key: &str) -> bool {
         (0..words.len).any(|place| {
             let mut here = words.iter(key).skip(place);
@@ -259,6 +282,11 @@ impl Rule {
             !identifies && !no_credential && !is_one_of(after, SPEAKS_OF)
         })
     }
+}
+
+/// Whether a map under this key holds counts.
+pub(super) fn speaks_of_counts(key: &str) -> bool {
+    Words::of(key).iter(key).any(|word| is_one_of(Some(word), COUNTS))
 }
 
 fn is_one_of(word: Option<&str>, list: &[&str]) -> bool {

@@ -51,6 +51,8 @@ pub(super) enum Next<'w> {
     Whole,
     /// A marker naming the rule, unless it is a number, a boolean or nothing.
     Secret(&'w str),
+    /// The same, but for the numbers in a map.
+    Counts(&'w str),
     /// Its shape.
     Shape,
     /// Its keys if it is a map or struct, else nothing.
@@ -137,7 +139,7 @@ impl<'w> Writer<'w> {
     /// Forgets that the value just passed stood under a secret key, if it did.
     #[inline]
     pub(super) fn leave_key(&mut self) {
-        if matches!(self.next, Next::Secret(_)) {
+        if matches!(self.next, Next::Secret(_) | Next::Counts(_)) {
             self.set_next(Next::Whole);
         }
     }
@@ -170,7 +172,7 @@ impl<'w> Writer<'w> {
     #[inline(never)]
     fn scalar(&mut self, scalar: &[u8]) -> Result<(), Stop> {
         match self.next {
-            Next::Secret(_) | Next::RawJson(..) | Next::Digits => self.set_next(Next::Whole),
+            Next::Secret(_) | Next::Counts(_) | Next::RawJson(..) | Next::Digits => self.set_next(Next::Whole),
             Next::Whole | Next::Shape => {}
             Next::StateKeys | Next::Over => return Err(self.over()),
         }
@@ -243,7 +245,7 @@ impl<'w> Writer<'w> {
     /// Digits of an integer beyond 64 bits.
     pub(super) fn digits(&mut self, digits: &dyn fmt::Display) -> Result<(), Stop> {
         match self.next {
-            Next::Secret(_) | Next::RawJson(..) | Next::Digits => self.set_next(Next::Whole),
+            Next::Secret(_) | Next::Counts(_) | Next::RawJson(..) | Next::Digits => self.set_next(Next::Whole),
             Next::Whole | Next::Shape => {}
             Next::StateKeys | Next::Over => return Err(self.over()),
         }
@@ -308,7 +310,7 @@ impl<'w> Writer<'w> {
                 Ok(())
             }
             Next::Whole => self.clean_string(text),
-            Next::Secret(rule) => {
+            Next::Secret(rule) | Next::Counts(rule) => {
                 self.redacted(&rule);
                 Ok(())
             }
@@ -360,7 +362,7 @@ impl<'w> Writer<'w> {
                 self.tape.put_number(tag::CHARACTERS, count.0);
                 Ok(())
             }
-            Next::Secret(rule) => {
+            Next::Secret(rule) | Next::Counts(rule) => {
                 self.redacted(&rule);
                 Ok(())
             }
@@ -398,7 +400,7 @@ impl<'w> Writer<'w> {
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         match self.next {
             Next::Whole => {}
-            Next::Secret(rule) => {
+            Next::Secret(rule) | Next::Counts(rule) => {
                 self.redacted(&rule);
                 return Ok(());
             }
@@ -505,7 +507,13 @@ impl<'w> Writer<'w> {
     #[inline(never)]
     fn begin_slowly(&mut self, tag: u8) -> Result<Begun, Stop> {
         match (self.next, tag) {
-            (Next::Secret(rule), _) => {
+            (Next::Counts(_), tag::MAP) if self.left() >= 2 => {
+                self.set_next(Next::Whole);
+                self.tape.put(&[tag]);
+                self.open += 1;
+                Ok(Begun::Whole)
+            }
+            (Next::Secret(rule) | Next::Counts(rule), _) => {
                 self.redacted(&rule);
                 Ok(Begun::Skipped)
             }

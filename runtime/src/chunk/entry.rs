@@ -4,7 +4,7 @@
 //!
 //! | Kind | aux (24 bits) | words after the head |
 //! |---|---|---|
-//! | 1 begin | number of the callsite | span, parent (0: none), trace high, trace low, start in ns since 1970 |
+//! | 1 begin | number of the callsite | span, parent (0: none), trace high, trace low, start in ns since 1970; then what the span says, as in 5 |
 //! | 2 end | ending, bit 8: incomplete | span, end in ns since 1970 |
 //! | 3 note | note kind, key length in bytes << 8 | span, time in ns since 1970, body length in bytes, key and body padded to words |
 //! | 4 site | number of the callsite | length in bytes, JSON of the callsite's facts padded to words |
@@ -162,17 +162,28 @@ pub(super) fn put(words: &[AtomicU64], values: &[u64]) {
     }
 }
 
+/// The first word of the start of a span that says nothing.
 #[inline]
+pub(crate) fn begin_head(site: u32) -> u64 {
+    head(BEGIN, u64::from(site), BEGIN_WORDS)
+}
+
+/// The same of one that says so many values of itself, which follow at once.
+#[inline(always)]
+pub(super) fn head_saying(begin_head: u64, values: usize) -> u64 {
+    begin_head + (((SAID_VALUE_WORDS * values) as u64) << 32)
+}
+
+#[inline(always)]
 pub(super) fn begin(
-    site: u32,
+    head: u64,
     span: SpanId,
     parent: Option<SpanId>,
     trace: TraceId,
     start_unix_ns: u64,
 ) -> [u64; BEGIN_WORDS] {
     let (high, low) = trace.halves();
-    let parent = parent.map_or(0, SpanId::to_u64);
-    [head(BEGIN, u64::from(site), BEGIN_WORDS), span.to_u64(), parent, high, low, start_unix_ns]
+    [head, span.to_u64(), parent.map_or(0, SpanId::to_u64), high, low, start_unix_ns]
 }
 
 #[inline]
@@ -185,6 +196,11 @@ pub(super) fn end(span: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bo
 #[inline]
 pub(super) fn said(site: u32, span: SpanId, values: usize) -> [u64; SAID_HEAD_WORDS] {
     [head(SAID, u64::from(site), said_words(values)), span.to_u64()]
+}
+
+pub(super) fn put_said(words: &[AtomicU64], site: u32, span: SpanId, values: &[[u64; SAID_VALUE_WORDS]]) {
+    put(words, &said(site, span, values.len()));
+    put(words.get(SAID_HEAD_WORDS..).unwrap_or_default(), values.as_flattened());
 }
 
 pub(super) fn note(words: &[AtomicU64], span: SpanId, kind: NoteKind, time_unix_ns: u64, key: &[u8], body: &[u8]) {
@@ -266,7 +282,7 @@ pub(super) fn read<'b>(words: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Result<(E
         return Err(Malformed);
     }
     let entry = match kind {
-        BEGIN if length == BEGIN_WORDS => Entry::Begin {
+        BEGIN if length >= BEGIN_WORDS => Entry::Begin {
             site: aux as u32,
             span: SpanId::from_u64(word(1)?),
             parent: Some(SpanId::from_u64(word(2)?)).filter(|parent| parent.is_valid()),
@@ -298,14 +314,25 @@ pub(super) fn read<'b>(words: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Result<(E
             Entry::Site { number: aux as u32, facts: bytes }
         }
         SAID if length > SAID_HEAD_WORDS => {
-            get_bytes(&words[SAID_HEAD_WORDS..length], (length - SAID_HEAD_WORDS) * 8, bytes);
-            bytes.splice(0..0, aux.to_le_bytes());
-            let kind = NoteKind::Said;
-            Entry::Note { span: SpanId::from_u64(word(1)?), kind, time_unix_ns: 0, key: &[], body: bytes }
+            said_by(SpanId::from_u64(word(1)?), aux, &words[SAID_HEAD_WORDS..length], bytes)
         }
         _ => return Err(Malformed),
     };
     Ok((entry, length))
+}
+
+/// What the span says whose begin entry stands at the start of `words`; `None` if it says nothing there.
+pub(super) fn said_at_begin<'b>(words: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Option<Entry<'b>> {
+    let [head, span] = words.first_chunk()?.each_ref().map(|word| word.load(Ordering::Relaxed));
+    let said = words.get(BEGIN_WORDS..(head >> 32) as usize)?;
+    let is_said = head & 0xff == BEGIN && !said.is_empty();
+    is_said.then(|| said_by(SpanId::from_u64(span), (head >> 8) & 0xff_ffff, said, bytes))
+}
+
+fn said_by<'b>(span: SpanId, site: u64, values: &[AtomicU64], bytes: &'b mut Vec<u8>) -> Entry<'b> {
+    get_bytes(values, values.len() * 8, bytes);
+    bytes.splice(0..0, site.to_le_bytes());
+    Entry::Note { span, kind: NoteKind::Said, time_unix_ns: 0, key: &[], body: bytes }
 }
 
 fn get_bytes(words: &[AtomicU64], length: usize, bytes: &mut Vec<u8>) {
@@ -355,6 +382,20 @@ mod tests {
         }
 
         #[test]
+        fn what_is_said_at_the_start_reads_back_likewise(values in prop::collection::vec(any::<[u64; 2]>(), 0..9), site in 0u32..1 << 24) {
+            let words = memory(BEGIN_WORDS + SAID_VALUE_WORDS * values.len());
+            let (span, parent, trace) = (SpanId::from_u64(7), SpanId::from_u64(8), TraceId::from_halves(1, 2));
+            put(&words, &begin(head_saying(begin_head(site), values.len()), span, Some(parent), trace, 11));
+            put(&words[BEGIN_WORDS..], values.as_flattened());
+            let body: Vec<u8> = [u64::from(site)].iter().chain(values.as_flattened()).flat_map(|word| word.to_le_bytes()).collect();
+            let said = Entry::Note { span, kind: NoteKind::Said, time_unix_ns: 0, key: &[], body: &body };
+            let begun = Entry::Begin { site, span, parent: Some(parent), trace, start_unix_ns: 11 };
+            let mut scratch = Vec::new();
+            prop_assert_eq!(read(&words, &mut scratch), Ok((begun, words.len())));
+            prop_assert_eq!(said_at_begin(&words, &mut scratch), (!values.is_empty()).then_some(said));
+        }
+
+        #[test]
         fn any_words_are_read_or_refused(raw in prop::collection::vec(any::<u64>(), 0..64), kind in 0u64..6, aux: u16, length in 0u64..70) {
             let words: Vec<_> = raw.into_iter().map(AtomicU64::new).collect();
             if let Some(first) = words.first() {
@@ -362,6 +403,7 @@ mod tests {
             }
             if let Ok((_, length)) = read(&words, &mut Vec::new()) {
                 prop_assert!(length > 0 && length <= words.len());
+                let _ = said_at_begin(&words, &mut Vec::new());
             }
         }
     }
@@ -370,7 +412,7 @@ mod tests {
     fn begin_and_end_read_back_as_written() {
         let (span, parent, trace) = (SpanId::from_u64(3), SpanId::from_u64(4), TraceId::from_halves(5, 6));
         let words = memory(BEGIN_WORDS + END_WORDS);
-        put(&words[..BEGIN_WORDS], &begin(9, span, Some(parent), trace, 11));
+        put(&words[..BEGIN_WORDS], &begin(begin_head(9), span, Some(parent), trace, 11));
         put(&words[BEGIN_WORDS..], &end(span, 12, Ending::Cancelled, true));
         let mut scratch = Vec::new();
         let begun = Entry::Begin { site: 9, span, parent: Some(parent), trace, start_unix_ns: 11 };

@@ -28,7 +28,7 @@ fn written(entry: Entry<'_>) -> Vec<AtomicU64> {
     let memory = |words: usize| (0..words).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
     match entry {
         Entry::Begin { site, span, parent, trace, start_unix_ns } => {
-            entry::begin(site, span, parent, trace, start_unix_ns).map(AtomicU64::new).into()
+            entry::begin(entry::begin_head(site), span, parent, trace, start_unix_ns).map(AtomicU64::new).into()
         }
         Entry::End { span, end_unix_ns, ending, incomplete } => {
             entry::end(span, end_unix_ns, ending, incomplete).map(AtomicU64::new).into()

@@ -13,9 +13,9 @@ use crate::record::Ending;
 
 /// A thread's place in the chunk it holds. Nothing in it needs to be dropped, so that reaching it is an addition and no question.
 struct Place {
-    chunks: Cell<Option<&'static Chunks>>,
+    /// Whose chunk it is, and its words.
+    held: Cell<Option<(&'static Chunks, &'static Words)>>,
     slot: Cell<Option<&'static Slot>>,
-    words: Cell<Option<&'static Words>>,
     /// In 32 bits, so that an end computed from it is known not to overflow.
     at: Cell<u32>,
 }
@@ -54,16 +54,15 @@ impl Drop for Place {
 
 impl Place {
     #[allow(clippy::declare_interior_mutable_const, reason = "it is what each thread begins with")]
-    const NOWHERE: Self =
-        Self { chunks: Cell::new(None), slot: Cell::new(None), words: Cell::new(None), at: Cell::new(0) };
+    const NOWHERE: Self = Self { held: Cell::new(None), slot: Cell::new(None), at: Cell::new(0) };
 
     /// The next `length` words of the chunk at hand; `None` if it is another recorder's, full, or not there.
     #[inline]
     fn room(&self, chunks: &'static Chunks, length: usize) -> Option<Room> {
-        let all = self.words.get()?;
+        let (_, all) = self.held.get().filter(|(held, _)| ptr::eq(*held, chunks))?;
         let at = self.at.get() as usize;
         let fits = length <= SMALL_WORDS && at + length <= SMALL_WORDS;
-        (fits && self.chunks.get().is_some_and(|held| ptr::eq(held, chunks))).then_some(Room { all, at, length })
+        fits.then_some(Room { all, at, length })
     }
 
     #[inline]
@@ -73,9 +72,18 @@ impl Place {
         self.at.set(end as u32);
     }
 
+    /// Publishes so many words of a room that was given out.
+    #[inline(always)]
+    fn publish_more(&self, length: usize) {
+        if let Some((_, all)) = self.held.get() {
+            let end = self.at.get() + length as u32;
+            Memory::publish(all, end as usize);
+            self.at.set(end);
+        }
+    }
+
     fn seal(&self) {
-        self.words.set(None);
-        self.chunks.set(None);
+        self.held.set(None);
         if let Some(slot) = self.slot.take() {
             slot.seal();
         }
@@ -83,8 +91,7 @@ impl Place {
 
     /// Lets go of a chunk that another process writes to.
     fn forget(&self) {
-        self.words.set(None);
-        self.chunks.set(None);
+        self.held.set(None);
         self.slot.set(None);
     }
 
@@ -92,9 +99,8 @@ impl Place {
     fn renew(&self, chunks: &'static Chunks, urgency: Urgency) -> bool {
         self.seal();
         let Some(slot) = chunks.take(&chunks.small, urgency) else { return false };
-        self.chunks.set(Some(chunks));
         self.slot.set(Some(slot));
-        self.words.set(slot.memory().and_then(|memory| memory.words().first_chunk()));
+        self.held.set(slot.memory().and_then(|memory| Some((chunks, memory.words().first_chunk()?))));
         self.at.set(HEADER_WORDS as u32);
         true
     }
@@ -157,6 +163,12 @@ pub(super) fn write_with(
     })
 }
 
+/// Most values that a span says of itself in words.
+pub(crate) const MOST_SAID: usize = 16;
+
+/// Where the values of a span stand that is being started.
+pub(crate) type Said = &'static [[AtomicU64; entry::SAID_VALUE_WORDS]; MOST_SAID];
+
 /// What the chunk at hand takes, if it has room: the short way, which leaves everything else to the long one. Nothing here makes a call, so
 /// that whoever is built of it keeps nothing on the stack.
 impl Chunks {
@@ -164,41 +176,44 @@ impl Chunks {
     #[inline(always)]
     pub(crate) fn begin_at_hand(
         &'static self,
-        site: u32,
+        head: u64,
         parent: SpanId,
         trace: impl FnOnce() -> TraceId,
         draw: impl FnOnce() -> Option<(SpanId, u64)>,
     ) -> Option<SpanId> {
         let room = PLACE.with(|place| place.room(self, entry::BEGIN_WORDS))?;
         let (span, start_unix_ns) = draw()?;
-        entry::put(room.words(), &entry::begin(site, span, Some(parent), trace(), start_unix_ns));
+        entry::put(room.words(), &entry::begin(head, span, Some(parent), trace(), start_unix_ns));
         PLACE.with(|place| place.publish(room));
         Some(span)
     }
 
-    /// As [`begin_at_hand`](Self::begin_at_hand), and what the span says of itself; `None` also if one of the values cannot be
-    /// said in words.
+    /// As [`begin_at_hand`](Self::begin_at_hand), for a span that says so many values of itself. Nothing is published before
+    /// [`say_at_hand`](Self::say_at_hand) is given them, which is to be next.
     #[inline(always)]
-    pub(crate) fn begin_saying_at_hand<T>(
+    pub(crate) fn begin_saying_at_hand(
         &'static self,
-        site: u32,
+        head: u64,
         parent: SpanId,
         trace: impl FnOnce() -> TraceId,
         draw: impl FnOnce() -> Option<(SpanId, u64)>,
-        values: &[T],
-        in_words: impl Fn(&T) -> Option<[u64; entry::SAID_VALUE_WORDS]>,
-    ) -> Option<SpanId> {
-        let room = PLACE.with(|place| place.room(self, entry::BEGIN_WORDS + entry::said_words(values.len())))?;
-        let (begin, said) = room.words().split_first_chunk::<{ entry::BEGIN_WORDS }>()?;
-        let (said, words) = said.split_first_chunk::<{ entry::SAID_HEAD_WORDS }>()?;
+        values: usize,
+    ) -> Option<(SpanId, Said)> {
+        let room = PLACE.with(|place| place.room(self, entry::BEGIN_WORDS + entry::SAID_VALUE_WORDS * MOST_SAID))?;
+        let (begin, words) = room.words().split_first_chunk::<{ entry::BEGIN_WORDS }>()?;
+        let words = words.as_chunks().0.first_chunk()?;
         let (span, start_unix_ns) = draw()?;
-        entry::put(begin, &entry::begin(site, span, Some(parent), trace(), start_unix_ns));
-        entry::put(said, &entry::said(site, span, values.len()));
-        for (value, words) in values.iter().zip(words.as_chunks::<{ entry::SAID_VALUE_WORDS }>().0) {
-            entry::put(words, &in_words(value)?);
+        entry::put(begin, &entry::begin(entry::head_saying(head, values), span, Some(parent), trace(), start_unix_ns));
+        Some((span, words))
+    }
+
+    /// Writes the values, and publishes the start of the span with them.
+    #[inline(always)]
+    pub(crate) fn say_at_hand(said: Said, values: &[[u64; entry::SAID_VALUE_WORDS]]) {
+        for (words, value) in said.iter().zip(values) {
+            entry::put(words, value);
         }
-        PLACE.with(|place| place.publish(room));
-        Some(span)
+        PLACE.with(|place| place.publish_more(entry::BEGIN_WORDS + entry::SAID_VALUE_WORDS * values.len()));
     }
 
     /// Writes the end of a span that went well; false if there is no room at hand, or no time.

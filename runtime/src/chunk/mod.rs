@@ -38,8 +38,9 @@ use crate::record::{Ending, Losses};
 
 use counts::{Count, Counts};
 
-pub(crate) use entry::{Entry, JointNote, MAX_KEY_BYTES, Malformed, NoteKind};
+pub(crate) use entry::{Entry, JointNote, MAX_KEY_BYTES, Malformed, NoteKind, begin_head};
 pub(crate) use keeper::keep;
+pub(crate) use local::{MOST_SAID, Said};
 pub(crate) use table::Urgency;
 
 use memory::{HEADER_WORDS, Memory};
@@ -101,8 +102,9 @@ impl Chunks {
         trace: TraceId,
         start_unix_ns: u64,
     ) -> bool {
-        let written =
-            local::write(self, Urgency::Droppable, move || entry::begin(site, span, parent, trace, start_unix_ns));
+        let written = local::write(self, Urgency::Droppable, move || {
+            entry::begin(entry::begin_head(site), span, parent, trace, start_unix_ns)
+        });
         if !written {
             self.count_dropped_span();
         }
@@ -146,6 +148,16 @@ impl Chunks {
     pub(crate) fn joint_note(&'static self, note: JointNote<'_>) {
         let length = entry::note_words(note.key, note.body);
         let written = local::write_with(self, length, Urgency::Droppable, move |words| entry::joint_note(words, note));
+        if !written {
+            self.count_dropped_note();
+        }
+    }
+
+    /// Writes values of a span whose keys the facts of its callsite have.
+    pub(crate) fn say(&'static self, site: u32, span: SpanId, values: &[[u64; 2]]) {
+        let written = local::write_with(self, entry::said_words(values.len()), Urgency::Droppable, |words| {
+            entry::put_said(words, site, span, values);
+        });
         if !written {
             self.count_dropped_note();
         }
@@ -218,6 +230,13 @@ impl Chunks {
     /// All slots, in an order that never changes.
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.small.slots().chain(self.long.iter().flat_map(Table::slots))
+    }
+
+    /// Those that have memory, and others, with their places in that order.
+    fn reached(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let [medium, large] = &self.long;
+        let tables = [(0, &self.small), (self.small.len(), medium), (self.small.len() + medium.len(), large)];
+        tables.into_iter().flat_map(|(before, table)| table.reached().map(move |(place, slot)| (before + place, slot)))
     }
 
     fn take(&self, table: &'static Table, urgency: Urgency) -> Option<&'static Slot> {
@@ -337,11 +356,11 @@ impl Drain {
     /// Hands every entry published since the last sweep to `take`, beside it whether it stands in a file, and so outlives the process.
     /// Returns how many chunks held words that are no entry.
     pub(crate) fn sweep_marked(&mut self, mut take: impl FnMut(Entry<'_>, bool)) -> usize {
-        let slots = self.chunks.slots();
         let mut malformed = 0;
         std::mem::swap(&mut self.done, &mut self.settled);
         self.done.clear();
-        for (index, (slot, read)) in slots.zip(&mut self.read).enumerate() {
+        for (index, slot) in self.chunks.reached() {
+            let Some(read) = self.read.get_mut(index) else { continue };
             // The phase is read before the words: a chunk seen sealed gets no more of them.
             let phase = slot.phase();
             let (Phase::Written | Phase::Sealed, Some(memory)) = (phase, slot.memory()) else { continue };
@@ -384,7 +403,11 @@ fn each_entry(
 ) -> Result<(), Malformed> {
     while !words.is_empty() {
         let (entry, length) = entry::read(words, scratch)?;
+        let begins = matches!(entry, Entry::Begin { .. });
         take(entry);
+        if begins && let Some(said) = entry::said_at_begin(words, scratch) {
+            take(said);
+        }
         words = &words[length..];
     }
     Ok(())

@@ -94,6 +94,8 @@ pub(super) struct Table {
     slots: Box<[Slot]>,
     /// Of heap memory, once the others are made ahead of need: for when none of those is ready.
     spare: Box<[Slot]>,
+    /// So many slots of either kind have memory, or are before one that has: what is behind them need not be looked at.
+    reached: [AtomicUsize; 2],
     is_stocked: AtomicBool,
     /// How many chunks are to be ready.
     wanted: AtomicUsize,
@@ -110,6 +112,7 @@ impl Table {
         Self {
             slots,
             spare,
+            reached: [const { AtomicUsize::new(0) }; 2],
             is_stocked: AtomicBool::new(false),
             wanted: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
@@ -129,6 +132,18 @@ impl Table {
     /// All slots, in an order that never changes.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().chain(&self.spare)
+    }
+
+    /// Those of them that have memory, and others, with their places in that order.
+    pub(super) fn reached(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let [slots, spare] = self.reached.each_ref().map(|reached| reached.load(Ordering::Acquire));
+        let spare = self.spare.iter().take(spare).enumerate();
+        self.slots.iter().take(slots).enumerate().chain(spare.map(|(place, slot)| (self.slots.len() + place, slot)))
+    }
+
+    /// How many slots there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() + self.spare.len()
     }
 
     /// From now on chunks are made ahead of need, and so many are to be ready.
@@ -182,7 +197,7 @@ impl Table {
         self.taken.fetch_add(1, Ordering::Relaxed);
         if !self.is_stocked() {
             let slots = within(&self.slots, urgency);
-            return take_ready(slots, false).or_else(|| self.fill(slots));
+            return take_ready(slots, false).or_else(|| self.fill(slots, &self.reached[0]));
         }
         let (slots, spare) = (within(&self.slots, urgency), within(&self.spare, urgency));
         if let Some(taken) = take_ready(slots, false) {
@@ -190,11 +205,11 @@ impl Table {
         }
         // With the whole budget in use there is no hope of better memory, and more of the worse would only hide the loss.
         let may_be_made = slots.iter().any(|slot| slot.is_in(EMPTY));
-        may_be_made.then(|| take_ready(spare, true).or_else(|| self.fill(spare))).flatten()
+        may_be_made.then(|| take_ready(spare, true).or_else(|| self.fill(spare, &self.reached[1]))).flatten()
     }
 
-    fn fill<'t>(&self, slots: &'t [Slot]) -> Option<Taken<'t>> {
-        let slot = slots.iter().find(|slot| slot.claim(EMPTY, FILLING))?;
+    fn fill<'t>(&self, slots: &'t [Slot], reached: &AtomicUsize) -> Option<Taken<'t>> {
+        let slot = claim_empty(slots, reached)?;
         slot.memory.get_or_init(|| Memory::heap(self.words));
         slot.state.store(TAKEN, Ordering::Release);
         Some(Taken { slot, from_heap: true })
@@ -202,11 +217,19 @@ impl Table {
 
     /// Puts memory made ahead of need into an empty slot; gives it back if there is none.
     pub(super) fn stock(&self, memory: Memory) -> Result<(), Memory> {
-        let Some(slot) = self.slots.iter().find(|slot| slot.claim(EMPTY, FILLING)) else { return Err(memory) };
+        let Some(slot) = claim_empty(&self.slots, &self.reached[0]) else { return Err(memory) };
         slot.memory.get_or_init(|| memory);
         slot.state.store(READY, Ordering::Release);
         Ok(())
     }
+}
+
+/// Claims an empty slot. That it is reached is said before anything stands in it, so that whoever has read what was written after something in it
+/// looks there too.
+fn claim_empty<'t>(slots: &'t [Slot], reached: &AtomicUsize) -> Option<&'t Slot> {
+    let (place, slot) = slots.iter().enumerate().find(|(_, slot)| slot.claim(EMPTY, FILLING))?;
+    reached.fetch_max(place + 1, Ordering::AcqRel);
+    Some(slot)
 }
 
 fn within(slots: &[Slot], urgency: Urgency) -> &[Slot] {

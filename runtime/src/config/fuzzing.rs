@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::layers::Layers;
-use super::{Config, Destination, Overrides, VARIABLES, credentials, file, uri};
+use super::{Config, Destination, Overrides, VARIABLES, credentials, file, uri, workflow};
 use crate::planted::{PLANTED, text_with_secrets};
 
 /// Whatever stands in `spanwright.toml` and the environment, there is a configuration, and nothing said of it shows a secret.
@@ -29,13 +29,38 @@ pub(crate) fn settings(bytes: &[u8]) {
     };
     let path = Path::new("/project/spanwright.toml");
     let layers = Layers::with_file(&env, path, &String::from_utf8_lossy(file));
-    let (config, warnings) = Config::of(Overrides::default(), layers, Path::new("/project"));
-    for warning in &warnings {
+    let (config, layers) = Config::of(Overrides::default(), layers, Path::new("/project"));
+    for warning in &layers.warnings {
         assert!(!warning.contains(PLANTED) && !warning.contains('\n'), "{warning}");
     }
     let shown = format!("{:?} {config:?}", config.settings());
     assert!(!shown.contains(PLANTED), "{shown}");
     credentials::read_ini(&environment);
+}
+
+/// Whatever stands in a workflow file, there is a configuration or an error, and neither shows the password of its URI. A value that is taken
+/// stands on a line of the file.
+pub(crate) fn workflow(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let path = Path::new("/project/workflow.yaml");
+    let mut warnings = Vec::new();
+    let layer = match workflow::parse(path, &text, &mut warnings) {
+        Ok(layer) => layer,
+        Err(wrong) => return assert!(wrong.contains(" is ignored: "), "{wrong}"),
+    };
+    let lines = 1 + text.matches(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).count();
+    assert!(layer.values.values().all(|(_, line)| (1..=lines).contains(line)), "{text}");
+    assert!(layer.nodes.len() <= text.len() && layer.workflow.node_count <= text.len());
+    let env = |name: &str| (name == "MLFLOW_TRACKING_URI").then(|| format!("http://user:{PLANTED}@localhost"));
+    let mut layers = Layers::of(&env, None, Path::new("/project"), warnings);
+    layers.workflow = Some(layer);
+    let (config, layers) = Config::of(Overrides::default(), layers, Path::new("/project"));
+    for warning in &layers.warnings {
+        assert!(!warning.contains(PLANTED) && !warning.contains('\n'), "{warning}");
+    }
+    assert!(layers.invalid.iter().all(|wrong| layers.warnings.contains(wrong)));
+    let shown = format!("{:?} {config:?}", config.settings());
+    assert!(!shown.contains(PLANTED), "{shown}");
 }
 
 /// A URI that is taken is taken as it is printed, and is printed without what came before its host.
@@ -63,8 +88,7 @@ pub(crate) fn uri(bytes: &[u8]) {
 impl<'a> Layers<'a> {
     fn with_file(env: &'a dyn Fn(&str) -> Option<String>, path: &'a Path, content: &str) -> Self {
         let mut warnings = Vec::new();
-        let file =
-            file::parse(path, content, &mut warnings).map(|values| file::Layer { path: path.to_owned(), values });
+        let file = file::parse(path, content, &mut warnings).map_err(|wrong| warnings.push(wrong)).ok();
         Self::of(env, file, Path::new("/project"), warnings)
     }
 }

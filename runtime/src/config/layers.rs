@@ -4,24 +4,34 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::uri::without_secrets;
-use super::{ArtifactLevel, ChunkPlace, Durability, Setting, Source, StorePlace, Variable, file, level};
+use super::variables::CONFIG;
+use super::{
+    ArtifactLevel, ChunkPlace, Durability, NamedConfig, Setting, Source, StorePlace, Variable, file, level, workflow,
+};
 use crate::callsite::Capture;
 
 /// Characters of a value that a warning repeats.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// Environment and file, and what has to be said about them.
+/// Environment and files, and what has to be said about them.
 pub(super) struct Layers<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
-    file: Option<file::Layer>,
+    pub(super) file: Option<file::Layer>,
+    pub(super) workflow: Option<workflow::Layer>,
+    /// Who names the workflow file.
+    pub(super) named_by: Source,
     working_folder: &'a Path,
     pub(super) warnings: Vec<String>,
+    /// Those of the warnings that are about a workflow file, or another that was named.
+    pub(super) invalid: Vec<String>,
 }
 
 /// A value as it stands in a layer.
 pub(super) struct Found<'a> {
     pub(super) text: String,
     pub(super) source: Source,
+    /// What it is called there.
+    key: &'a str,
     /// What a relative path is relative to.
     folder: &'a Path,
 }
@@ -30,10 +40,53 @@ pub(super) struct Found<'a> {
 pub(super) type Parsed<T> = Result<T, &'static str>;
 
 impl<'a> Layers<'a> {
-    pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>, working_folder: &'a Path) -> Self {
-        let mut warnings = Vec::new();
-        let file = file::read(working_folder, &mut warnings);
-        Self::of(env, file, working_folder, warnings)
+    /// The layers of a process. `named` is a file the program names.
+    pub(super) fn new(
+        env: &'a dyn Fn(&str) -> Option<String>,
+        working_folder: &'a Path,
+        named: Option<&NamedConfig>,
+    ) -> Self {
+        let mut layers = Self::of(env, None, working_folder, Vec::new());
+        layers.file = match named {
+            Some(NamedConfig::Path(path)) if path.extension().is_some_and(|extension| extension == "toml") => {
+                let path = working_folder.join(path);
+                let read = file::content(&path).and_then(|text| file::parse(&path, &text, &mut layers.warnings));
+                layers.or_say(read)
+            }
+            _ => file::read(working_folder, &mut layers.warnings),
+        };
+        layers.workflow = match named {
+            Some(NamedConfig::Yaml(text)) => {
+                let read = workflow::parse(Path::new("the workflow given as text"), text, &mut layers.warnings);
+                layers.or_say(read)
+            }
+            Some(NamedConfig::Path(path)) if path.extension().is_none_or(|extension| extension != "toml") => {
+                layers.read_workflow(&working_folder.join(path))
+            }
+            _ => {
+                let found = layers.in_env(&CONFIG).or_else(|| layers.in_file(&CONFIG));
+                found.map(|found| (found.resolved(), found.source)).and_then(|(path, named_by)| {
+                    layers.named_by = named_by;
+                    layers.read_workflow(&path)
+                })
+            }
+        };
+        layers
+    }
+
+    fn read_workflow(&mut self, path: &Path) -> Option<workflow::Layer> {
+        let read = file::content(path).and_then(|text| workflow::parse(path, &text, &mut self.warnings));
+        self.or_say(read)
+    }
+
+    fn or_say<T>(&mut self, read: Result<T, String>) -> Option<T> {
+        read.map_err(|wrong| self.say_invalid(wrong)).ok()
+    }
+
+    /// Says what is wrong in a file that was named.
+    pub(super) fn say_invalid(&mut self, wrong: String) {
+        self.invalid.push(wrong.clone());
+        self.warnings.push(wrong);
     }
 
     pub(super) fn of(
@@ -42,7 +95,7 @@ impl<'a> Layers<'a> {
         working_folder: &'a Path,
         warnings: Vec<String>,
     ) -> Self {
-        Self { env, file, working_folder, warnings }
+        Self { env, file, workflow: None, named_by: Source::Code, working_folder, warnings, invalid: Vec::new() }
     }
 
     /// The value of an environment variable; a blank one is as good as none.
@@ -52,17 +105,46 @@ impl<'a> Layers<'a> {
 
     pub(super) fn in_env(&self, variable: &Variable) -> Option<Found<'_>> {
         let text = self.env(variable.name)?;
-        Some(Found { text, source: Source::Env(variable.name), folder: self.working_folder })
+        Some(Found { text, source: Source::Env(variable.name), key: variable.name, folder: self.working_folder })
     }
 
     pub(super) fn in_file(&self, variable: &Variable) -> Option<Found<'_>> {
         let file = self.file.as_ref()?;
         let (text, line) = file.values.get(variable.key)?;
         let folder = file.path.parent().unwrap_or(self.working_folder);
-        Some(Found { text: text.clone(), source: Source::File(file.path.clone(), Some(*line)), folder })
+        let source = Source::File(file.path.clone(), Some(*line));
+        Some(Found { text: text.clone(), source, key: variable.key, folder })
     }
 
-    /// The value of the program's own, else of the environment, else of the file, else the default. A value that cannot be
+    /// What the section of the workflow file says, under whichever name.
+    pub(super) fn in_workflow(&self, variable: &Variable) -> Option<Found<'_>> {
+        let file = self.workflow.as_ref()?;
+        let renamed = workflow::RENAMED.iter().find(|(_, key)| *key == variable.key).map(|(name, _)| *name);
+        let key = renamed.filter(|name| file.values.contains_key(*name)).unwrap_or(variable.key);
+        let (text, line) = file.values.get(key)?;
+        let folder = file.path.parent().filter(|folder| folder.is_absolute()).unwrap_or(self.working_folder);
+        Some(Found { text: text.clone(), source: Source::File(file.path.clone(), Some(*line)), key, folder })
+    }
+
+    /// Where a key of the workflow file that is no setting stands, and what it says.
+    pub(super) fn in_section(&self, key: &str) -> Option<(String, Source)> {
+        let file = self.workflow.as_ref()?;
+        let (text, line) = file.values.get(key)?;
+        Some((text.clone(), Source::File(file.path.clone(), Some(*line))))
+    }
+
+    /// Where the section stands; `None` if there is no workflow file, and without a line if it has none.
+    pub(super) fn section(&self) -> Option<Source> {
+        let file = self.workflow.as_ref()?;
+        Some(Source::File(file.path.clone(), file.section))
+    }
+
+    /// Whether a workflow file is in force that has the section.
+    pub(super) fn has_section(&self) -> bool {
+        self.workflow.as_ref().is_some_and(|file| file.section.is_some())
+    }
+
+    /// The value of the program's own, else of the environment, else of the file, else of the workflow file, else the default. A value that cannot be
     /// used is as good as none, and said.
     pub(super) fn setting<T>(
         &mut self,
@@ -76,26 +158,46 @@ impl<'a> Layers<'a> {
         }
         let mut complaints = Vec::new();
         let mut usable = None;
-        for found in [self.in_env(variable), self.in_file(variable)].into_iter().flatten() {
+        for found in self.found(variable) {
             match parse(&found) {
                 Ok(value) => {
                     usable = Some(Setting { value, source: found.source });
                     break;
                 }
-                Err(wrong) => complaints.push(complaint(variable, &found, wrong)),
+                Err(wrong) => complaints.push((complaint(variable, &found, wrong), found.source)),
             }
         }
-        self.warnings.append(&mut complaints);
+        self.complain(complaints);
         usable.unwrap_or(Setting { value: default, source: Source::Default })
     }
+
+    /// What is said of a variable outside of the program, the layer that wins first.
+    pub(super) fn found(&self, variable: &Variable) -> impl Iterator<Item = Found<'_>> + use<'_> {
+        [self.in_env(variable), self.in_file(variable), self.in_workflow(variable)].into_iter().flatten()
+    }
+
+    /// Says what is wrong with values.
+    pub(super) fn complain(&mut self, complaints: Vec<(String, Source)>) {
+        for (complaint, source) in complaints {
+            let is_of = |path: &Path| matches!(&source, Source::File(file, _) if file == path);
+            let is_invalid = self.workflow.as_ref().is_some_and(|file| is_of(&file.path));
+            if is_invalid { self.say_invalid(complaint) } else { self.warnings.push(complaint) }
+        }
+    }
+}
+
+/// A name or value of somebody else's as it may be said: without secrets, on one line, not long.
+pub(super) fn shown(text: &str) -> String {
+    let kept = without_secrets(text);
+    kept.chars().take(SHOWN_CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// One line that names the variable or key, its value and what is wrong with it.
 pub(super) fn complaint(variable: &Variable, found: &Found<'_>, wrong: &str) -> String {
-    let value: String = without_secrets(&found.text).chars().take(SHOWN_CHARACTERS).collect();
+    let value = shown(&found.text);
     match &found.source {
         Source::File(path, Some(line)) => {
-            format!("{}:{line}: {} = {value} is ignored: {wrong}", path.display(), variable.key)
+            format!("{}:{line}: {} = {value} is ignored: {wrong}", path.display(), found.key)
         }
         Source::Code => format!("{value}, set by the program for {}, is ignored: {wrong}", variable.name),
         _ => format!("{}={value} is ignored: {wrong}", variable.name),
@@ -104,7 +206,12 @@ pub(super) fn complaint(variable: &Variable, found: &Found<'_>, wrong: &str) -> 
 
 impl Found<'_> {
     pub(super) fn by_program(text: String) -> Self {
-        Found { text, source: Source::Code, folder: Path::new("") }
+        Found { text, source: Source::Code, key: "", folder: Path::new("") }
+    }
+
+    /// A value of a node.
+    pub(super) fn in_node(text: &str, source: &Source) -> Self {
+        Self { text: text.trim().to_owned(), source: source.clone(), key: "", folder: Path::new("") }
     }
 
     fn resolved(&self) -> PathBuf {
@@ -118,6 +225,11 @@ pub(super) fn flag(found: &Found<'_>) -> Parsed<bool> {
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("expected true or false"),
     }
+}
+
+/// Whether tracing is off: a workflow file says whether it is on.
+pub(super) fn disabled(found: &Found<'_>) -> Parsed<bool> {
+    flag(found).map(|flag| flag != (found.key == "enabled"))
 }
 
 pub(super) fn text(found: &Found<'_>) -> Parsed<Option<String>> {

@@ -1,7 +1,7 @@
-//! Configuration: default, `spanwright.toml`, environment, code; later wins.
+//! Configuration: default, workflow file, `spanwright.toml`, environment, code; later wins.
 //!
-//! In: what the program sets ([`Overrides`]), the environment, the nearest `spanwright.toml` upwards from the working folder, and
-//! MLflow's `~/.mlflow/credentials`. Out: a [`Config`] in which every value says where it came from, and warnings. It never fails:
+//! In: what the program sets ([`Overrides`]), the environment, the nearest `spanwright.toml` upwards from the working folder, a workflow
+//! file where one is named, and MLflow's `~/.mlflow/credentials`. Out: a [`Config`] in which every value says where it came from, and warnings. It never fails:
 //! what cannot be used is a warning that names it, and the next layer holds. This is the only place that reads the environment.
 //! Nothing of it is printed with a secret: credentials have no text form, and a URI's leaves user and password out.
 
@@ -15,8 +15,13 @@ mod level;
 mod pem;
 #[cfg(feature = "store")]
 mod prices;
+mod shown;
+mod unread;
 mod uri;
 mod variables;
+mod workflow;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,6 +30,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::callsite::Capture;
+use crate::error::{Error, Kind};
 use layers::{Found, Layers, complaint};
 use variables as var;
 
@@ -32,8 +38,10 @@ pub use credentials::Credentials;
 pub use level::{ArtifactKind, ArtifactLevel};
 #[cfg(feature = "mlflow")]
 pub(crate) use pem::read_pem;
+pub use unread::WithoutEffect;
 pub use uri::Uri;
 pub use variables::{VARIABLES, Variable};
+pub use workflow::Workflow;
 
 /// A value and where it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +136,8 @@ pub struct Config {
     pub experiment: Setting<Option<Experiment>>,
     /// Run that traces are linked to.
     pub run_id: Setting<Option<String>>,
+    /// Name of the run that each workflow opens.
+    pub run_name: Setting<Option<String>>,
     /// Workspace on the server.
     pub workspace: Setting<Option<String>>,
     /// Share of traces that are kept, 0 to 1.
@@ -144,6 +154,10 @@ pub struct Config {
     pub max_value_bytes: Setting<usize>,
     /// Words beyond the built-in ones whose values are redacted.
     pub redact: Setting<Vec<String>>,
+    /// Whether the content of spans is kept.
+    pub log_prompts: Setting<bool>,
+    /// Spans that say so themselves, and what is below them: by their name, their function's or their declared id.
+    pub nodes: Vec<Node>,
     /// Whether artifacts are written at all.
     pub log_artifacts: Setting<bool>,
     /// Which of them are.
@@ -168,11 +182,35 @@ pub struct Config {
     pub flush_timeout: Setting<Duration>,
     /// The working folder relative paths and searches start from.
     pub working_folder: PathBuf,
+    /// The workflow whose file is in force, and who names that.
+    pub workflow: Option<Setting<Workflow>>,
+    /// Variables that are set and have no effect.
+    pub without_effect: Vec<WithoutEffect>,
+}
+
+/// A node that says whether its content is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether it is.
+    pub log_prompts: Setting<bool>,
+}
+
+/// A file that a program names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedConfig {
+    /// Its path: a workflow file, or, if it ends in `.toml`, one that stands for the nearest `spanwright.toml`.
+    Path(PathBuf),
+    /// What stands in a workflow file.
+    Yaml(String),
 }
 
 /// What the program sets itself; `None` leaves it to the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// A file of settings that the program names. Its settings are those of a file: the environment wins over them.
+    pub config_file: Option<NamedConfig>,
     /// See [`Config::disabled`].
     pub disabled: Option<bool>,
     /// A tracking URI, as `MLFLOW_TRACKING_URI` has it; the empty text keeps spans in the store.
@@ -189,6 +227,8 @@ pub struct Overrides {
     pub experiment: Option<Experiment>,
     /// See [`Config::run_id`].
     pub run_id: Option<String>,
+    /// See [`Config::run_name`].
+    pub run_name: Option<String>,
     /// See [`Config::workspace`].
     pub workspace: Option<String>,
     /// See [`Config::sampling_ratio`].
@@ -205,6 +245,10 @@ pub struct Overrides {
     pub max_value_bytes: Option<usize>,
     /// See [`Config::redact`].
     pub redact: Option<Vec<String>>,
+    /// See [`Config::log_prompts`].
+    pub log_prompts: Option<bool>,
+    /// See [`Config::nodes`]: by name, whether its content is kept.
+    pub nodes: Vec<(String, bool)>,
     /// See [`Config::log_artifacts`].
     pub log_artifacts: Option<bool>,
     /// See [`Config::artifact_level`].
@@ -267,9 +311,8 @@ impl<T> Setting<T> {
 impl Config {
     /// The configuration of this process: its environment and working folder. The warnings beside it are a line each.
     pub fn of_process(overrides: Overrides) -> (Self, Vec<String>) {
-        let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let working_folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Self::load(overrides, &env, &working_folder)
+        Self::load(overrides, &of_environment, &working_folder)
     }
 
     /// Puts the layers together. Never fails: what cannot be used is a warning, and the next layer holds.
@@ -284,10 +327,29 @@ impl Config {
     /// assert!(warnings.is_empty());
     /// ```
     pub fn load(overrides: Overrides, env: &dyn Fn(&str) -> Option<String>, cwd: &Path) -> (Self, Vec<String>) {
-        Self::of(overrides, Layers::new(env, cwd), cwd)
+        let layers = Layers::new(env, cwd, overrides.config_file.as_ref());
+        let (config, layers) = Self::of(overrides, layers, cwd);
+        (config, layers.warnings)
     }
 
-    fn of(code: Overrides, mut from: Layers<'_>, cwd: &Path) -> (Self, Vec<String>) {
+    /// As [`of_process`](Self::of_process).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], if the program names a file and something in it cannot be used.
+    pub(crate) fn checked(overrides: Overrides) -> Result<(Self, Vec<String>), Error> {
+        let working_folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let is_named = overrides.config_file.is_some();
+        let layers = Layers::new(&of_environment, &working_folder, overrides.config_file.as_ref());
+        let (config, Layers { warnings, invalid, .. }) = Self::of(overrides, layers, &working_folder);
+        if is_named && !invalid.is_empty() {
+            let wrong = invalid.join("; ").replace(" is ignored: ", ": ");
+            return Err(Error::new(Kind::Config, format!("read the configuration: {wrong}")));
+        }
+        Ok((config, warnings))
+    }
+
+    fn of<'l>(code: Overrides, mut from: Layers<'l>, cwd: &Path) -> (Self, Layers<'l>) {
         let (destination, carried) = destination(&mut from, code.tracking_uri);
         let credentials = match code.credentials {
             Some(value) => Setting { value, source: Source::Code },
@@ -295,7 +357,7 @@ impl Config {
             None => Setting { value: Credentials::None, source: Source::Default },
         };
         let config = Self {
-            disabled: from.setting(code.disabled, &var::DISABLE, false, layers::flag),
+            disabled: disabled(&mut from, code.disabled),
             destination,
             credentials,
             insecure_tls: from.setting(code.insecure_tls, &var::INSECURE_TLS, false, layers::flag),
@@ -303,6 +365,7 @@ impl Config {
             client_cert: from.setting(code.client_cert.map(Some), &var::CLIENT_CERT, None, layers::path),
             experiment: experiment(&from, code.experiment),
             run_id: from.setting(code.run_id.map(Some), &var::RUN_ID, None, layers::text),
+            run_name: from.setting(code.run_name.map(Some), &var::RUN_NAME, None, layers::text),
             workspace: from.setting(code.workspace.map(Some), &var::WORKSPACE, None, layers::text),
             sampling_ratio: from.setting(code.sampling_ratio, &var::SAMPLING_RATIO, 1.0, layers::ratio),
             request_timeout: from.setting(
@@ -318,6 +381,8 @@ impl Config {
                 .setting(code.max_value_bytes.map(|n| n as u64), &var::MAX_VALUE_BYTES, 1 << 20, layers::bytes)
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             redact: from.setting(code.redact, &var::REDACT, Vec::new(), layers::words),
+            log_prompts: from.setting(code.log_prompts, &var::LOG_PROMPTS, true, layers::flag),
+            nodes: nodes(&mut from, code.nodes),
             log_artifacts: from.setting(code.log_artifacts, &var::LOG_ARTIFACTS, true, layers::flag),
             artifact_level: from.setting(
                 code.artifact_level,
@@ -354,6 +419,11 @@ impl Config {
                 layers::milliseconds,
             ),
             working_folder: cwd.to_owned(),
+            workflow: from
+                .workflow
+                .as_ref()
+                .map(|file| Setting { value: file.workflow.clone(), source: from.named_by.clone() }),
+            without_effect: unread::without_effect(&from),
         };
         #[cfg(feature = "store")]
         if config.prices.value.is_some()
@@ -361,77 +431,18 @@ impl Config {
         {
             from.warnings.push(format!("{error:#}; the built-in prices hold"));
         }
-        (config, from.warnings)
+        let unused = unread::said(&config.without_effect).into_iter().chain(reserved(&mut from)).collect::<Vec<_>>();
+        // Where nothing is traced, nothing is missed.
+        if !config.disabled.value {
+            from.warnings.extend(unused);
+        }
+        (config, from)
     }
 
     /// Whether an artifact of this kind is written: nowhere where artifacts are switched off, else by level.
     pub fn writes_artifact(&self, kind: ArtifactKind) -> bool {
         self.log_artifacts.value && self.artifact_level.value.writes(kind)
     }
-
-    /// Every setting for `doctor`, in the order of [`VARIABLES`]; secrets are masked.
-    pub fn settings(&self) -> Vec<Shown> {
-        let destination = match &self.destination.value {
-            Destination::StoreOnly => String::new(),
-            Destination::Http(uri) | Destination::Unsupported(uri) => uri.to_string(),
-        };
-        let credentials = match &self.credentials.value {
-            Credentials::Token(_) => var::TOKEN,
-            Credentials::None | Credentials::Basic { .. } => var::USERNAME,
-        };
-        let (experiment, by) = match &self.experiment.value {
-            Some(Experiment::Id(id)) => (id.clone(), var::EXPERIMENT_ID),
-            Some(Experiment::Name(name)) => (name.clone(), var::EXPERIMENT_NAME),
-            None => (String::new(), var::EXPERIMENT_NAME),
-        };
-        let store = match &self.store.value {
-            StorePlace::Nearest => var::STORE.default.to_owned(),
-            StorePlace::At(folder) => folder.display().to_string(),
-            StorePlace::Off => "off".to_owned(),
-        };
-        let chunks = match &self.chunks.value {
-            ChunkPlace::Store => "store".to_owned(),
-            ChunkPlace::At(folder) => folder.display().to_string(),
-            ChunkPlace::Heap => "heap".to_owned(),
-        };
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        vec![
-            shown(var::DISABLE, &self.disabled, bool::to_string),
-            shown(var::TRACKING_URI, &self.destination, |_| destination),
-            shown(credentials, &self.credentials, Credentials::to_string),
-            shown(var::INSECURE_TLS, &self.insecure_tls, bool::to_string),
-            shown(var::SERVER_CERT, &self.server_cert, path),
-            shown(var::CLIENT_CERT, &self.client_cert, path),
-            shown(by, &self.experiment, |_| experiment),
-            shown(var::RUN_ID, &self.run_id, text),
-            shown(var::WORKSPACE, &self.workspace, text),
-            shown(var::SAMPLING_RATIO, &self.sampling_ratio, f64::to_string),
-            shown(var::REQUEST_TIMEOUT, &self.request_timeout, |time| time.as_secs_f64().to_string()),
-            shown(var::MAX_RETRIES, &self.max_retries, u32::to_string),
-            shown(var::SERVICE_NAME, &self.service_name, text),
-            shown(var::CAPTURE, &self.capture, |level| format!("{level:?}").to_lowercase()),
-            shown(var::MAX_VALUE_BYTES, &self.max_value_bytes, usize::to_string),
-            shown(var::REDACT, &self.redact, |words| words.join(",")),
-            shown(var::LOG_ARTIFACTS, &self.log_artifacts, bool::to_string),
-            shown(var::ARTIFACT_LEVEL, &self.artifact_level, ArtifactLevel::to_string),
-            shown(var::STORE, &self.store, |_| store),
-            shown(var::STORE_MAX_DAYS, &self.store_max_age, |age| (age.as_secs() / 86_400).to_string()),
-            shown(var::STORE_MAX_BYTES, &self.store_max_bytes, u64::to_string),
-            shown(var::CHUNKS, &self.chunks, |_| chunks),
-            shown(var::DURABILITY, &self.durability, |durability| format!("{durability:?}").to_lowercase()),
-            shown(var::PRICES, &self.prices, path),
-            shown(var::LOG, &self.log, |on| if *on { "on" } else { "off" }.to_owned()),
-            shown(var::LIVE_AFTER, &self.live_after, |after| {
-                after.map_or_else(|| "off".to_owned(), |after| after.as_millis().to_string())
-            }),
-            shown(var::FLUSH_TIMEOUT, &self.flush_timeout, |time| time.as_millis().to_string()),
-        ]
-    }
-}
-
-fn shown<T>(variable: Variable, setting: &Setting<T>, text: impl FnOnce(&T) -> String) -> Shown {
-    Shown { name: variable.name, value: text(&setting.value), source: setting.source.clone() }
 }
 
 /// Where traces go, and the credentials that stood in the URI.
@@ -441,9 +452,9 @@ fn destination(from: &mut Layers<'_>, code: Option<String>) -> (Setting<Destinat
         return (Setting { value: Destination::StoreOnly, source: Source::Code }, None);
     }
     let variable = &var::TRACKING_URI;
-    let mut warnings = Vec::new();
+    let (mut warnings, mut complaints) = (Vec::new(), Vec::new());
     let mut chosen = (Setting { value: Destination::StoreOnly, source: Source::Default }, None);
-    for found in [code, from.in_env(variable), from.in_file(variable)].into_iter().flatten() {
+    for found in code.into_iter().chain(from.found(variable)) {
         match uri::parse(&found.text) {
             Ok((value, credentials)) => {
                 if let Destination::Unsupported(uri) = &value {
@@ -453,10 +464,11 @@ fn destination(from: &mut Layers<'_>, code: Option<String>) -> (Setting<Destinat
                 chosen = (Setting { value, source: found.source }, carried);
                 break;
             }
-            Err(wrong) => warnings.push(complaint(variable, &found, wrong)),
+            Err(wrong) => complaints.push((complaint(variable, &found, wrong), found.source)),
         }
     }
     from.warnings.append(&mut warnings);
+    from.complain(complaints);
     chosen
 }
 
@@ -482,7 +494,78 @@ fn experiment(from: &Layers<'_>, code: Option<Experiment>) -> Setting<Option<Exp
         .or_else(|| from.in_env(&var::EXPERIMENT_NAME).map(name))
         .or_else(|| from.in_file(&var::EXPERIMENT_ID).map(id))
         .or_else(|| from.in_file(&var::EXPERIMENT_NAME).map(name))
+        .or_else(|| from.in_workflow(&var::EXPERIMENT_ID).map(id))
+        .or_else(|| from.in_workflow(&var::EXPERIMENT_NAME).map(name))
+        .or_else(|| {
+            let value = Some(Experiment::Name(workflow::EXPERIMENT.to_owned()));
+            Some(Setting { value, source: from.section().filter(|_| from.has_section())? })
+        })
         .unwrap_or(Setting { value: None, source: Source::Default })
+}
+
+/// Off, where a workflow file is in force that does not say otherwise.
+fn disabled(from: &mut Layers<'_>, code: Option<bool>) -> Setting<bool> {
+    let setting = from.setting(code, &var::DISABLE, false, layers::disabled);
+    match (&setting.source, from.section()) {
+        (Source::Default, Some(source)) => Setting { value: true, source },
+        _ => setting,
+    }
+}
+
+/// Nodes with a word of their own; of two for one node the later layer's holds.
+fn nodes(from: &mut Layers<'_>, code: Vec<(String, bool)>) -> Vec<Node> {
+    let of_workflow = from.workflow.iter().flat_map(|file| file.nodes.iter().map(|node| (node, &file.path)));
+    let of_file = from.file.iter().flat_map(|file| file.nodes.iter().map(|node| (node, &file.path)));
+    let (mut nodes, mut complaints) = (Vec::new(), Vec::new());
+    let mut put = |name: &str, log_prompts: Setting<bool>| {
+        nodes.retain(|node: &Node| node.name != name);
+        nodes.push(Node { name: name.to_owned(), log_prompts });
+    };
+    for ((name, text, line), path) in of_workflow.chain(of_file) {
+        let source = Source::File(path.clone(), Some(*line));
+        match layers::flag(&Found::in_node(text, &source)) {
+            Ok(value) => put(name, Setting { value, source }),
+            Err(wrong) => {
+                let (text, name) = (layers::shown(text), layers::shown(name));
+                let complaint = format!("{source}: log_prompts = {text} of node `{name}` is ignored: {wrong}");
+                complaints.push((complaint, source));
+            }
+        }
+    }
+    code.into_iter().for_each(|(name, value)| put(&name, Setting { value, source: Source::Code }));
+    from.complain(complaints);
+    nodes
+}
+
+/// What is said of keys of a workflow file that ask for nothing there is.
+fn reserved(from: &mut Layers<'_>) -> Vec<String> {
+    let (mut lines, mut complaints) = (Vec::new(), Vec::new());
+    let keys = [
+        ("async_logging", false, "spans are on disk before they are delivered, and nothing waits for that"),
+        (
+            "redact_pii",
+            true,
+            "credentials are always redacted; name other words with `redact`, and nodes whose content is not kept with `log_prompts`",
+        ),
+    ];
+    for (key, without_effect, why) in keys {
+        let Some((text, source)) = from.in_section(key) else { continue };
+        match layers::flag(&Found::in_node(&text, &source)) {
+            Ok(value) if value == without_effect => {
+                lines.push(format!("{source}: `{key}: {value}` has no effect here: {why}"))
+            }
+            Ok(_) => {}
+            Err(wrong) => {
+                complaints.push((format!("{source}: {key} = {} is ignored: {wrong}", layers::shown(&text)), source))
+            }
+        }
+    }
+    from.complain(complaints);
+    lines
+}
+
+fn of_environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The cap on capturing. That message contents are unwanted holds against everything else, the program included.

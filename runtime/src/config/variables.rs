@@ -18,7 +18,7 @@ macro_rules! variables {
         $(pub(super) const $constant: Variable =
             Variable { name: $name, key: $key, default: $default, meaning: $meaning };)*
 
-        /// Every environment variable this library reads, in the order in which `doctor` shows them.
+        /// Every environment variable this library reads and heeds, in the order in which `doctor` shows them.
         ///
         /// ```
         /// let uri = spanwright::config::VARIABLES.iter().find(|known| known.name == "MLFLOW_TRACKING_URI");
@@ -29,6 +29,8 @@ macro_rules! variables {
 }
 
 variables! {
+    CONFIG = "SPANWRIGHT_CONFIG", "config", "",
+        "workflow file, YAML: what its `config.observability.mlflow` sets holds where nothing below does";
     DISABLE = "MLFLOW_DISABLE_TRACES", "disabled", "false",
         "`true`, `1` or `yes`: nothing is recorded, no file made, no connection opened";
     TRACKING_URI = "MLFLOW_TRACKING_URI", "tracking_uri", "",
@@ -43,6 +45,7 @@ variables! {
     EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID", "experiment_id", "", "experiment of traces that name none; wins over the name";
     EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME", "experiment_name", "Default", "the same by name; created if missing";
     RUN_ID = "MLFLOW_RUN_ID", "run_id", "", "run the traces are linked to";
+    RUN_NAME = "SPANWRIGHT_RUN_NAME", "run_name", "", "name of the run that each workflow opens; unset: none, unless the workflow says so";
     WORKSPACE = "MLFLOW_WORKSPACE", "workspace", "", "workspace on the server";
     SAMPLING_RATIO = "MLFLOW_TRACE_SAMPLING_RATIO", "sampling_ratio", "1", "share of traces that are kept, 0 to 1, chosen by trace id";
     REQUEST_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT", "request_timeout_s", "120", "longest time for one request, seconds";
@@ -52,6 +55,8 @@ variables! {
     CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "", "true", "`false`: capture at most `keys`, whatever else says";
     MAX_VALUE_BYTES = "SPANWRIGHT_MAX_VALUE_BYTES", "max_value_bytes", "1048576", "where a fully captured value is cut, bytes";
     REDACT = "SPANWRIGHT_REDACT", "redact", "", "words beyond the built-in ones whose values are redacted, separated by commas";
+    LOG_PROMPTS = "SPANWRIGHT_LOG_PROMPTS", "log_prompts", "true",
+        "`false`: no values, texts of errors, events or tags of spans are kept, but numbers, names and token counts; a node may say otherwise";
     LOG_ARTIFACTS = "SPANWRIGHT_LOG_ARTIFACTS", "log_artifacts", "true", "`false`: no artifact is written";
     ARTIFACT_LEVEL = "SPANWRIGHT_ARTIFACT_LEVEL", "artifact_level", "standard", "which artifacts are written: `minimal`, `standard` or `full`";
     STORE = "SPANWRIGHT_STORE", "store", "nearest `.spanwright/`", "folder of the store; `off`: spans stay in memory";

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::http::{Endpoint, Login, Tls, Verdict};
-use super::mlflow::{ExperimentRef, Mlflow, TraceFacts, Trouble, spans_request};
+use super::mlflow::{Answered, ExperimentRef, Landed, Mlflow, TraceFacts, Trouble, spans_request};
 use super::sender::{Costs, Event, Route, Sender};
 use crate::clock::now_unix_ns;
 use crate::config::{Config, Credentials, Destination, Experiment};
 use crate::cost::ServerFigures;
 use crate::error::{Error, Kind};
 use crate::id::{TraceId, next_span_id, next_trace_id};
-use crate::record::{Json, SpanRecord};
+use crate::record::{Assessment, Json, SpanRecord};
 use crate::store::{Adopt, Counts, Store};
 
 /// How long a push waits for the exporter of another process to finish.
@@ -154,6 +154,43 @@ impl Client {
                 format!("there is no trace tr-{trace} at {server}; flush first, or `spanwright push`"),
             )
         })
+    }
+
+    /// The newest traces of the configured experiment, the newest first, at most 500.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::experiment`].
+    pub fn newest_traces(&self, limit: usize) -> Result<Vec<TraceId>, Error> {
+        let listing = async || -> Result<_, Trouble> {
+            let experiment = self.mlflow.experiment_id(&self.route.experiment).await?;
+            Ok(self.mlflow.newest_traces(&experiment, limit).await?)
+        };
+        block_on(listing)?.map_err(|trouble| self.error(trouble))
+    }
+
+    /// What the server has of a trace, for somebody who is to judge it; `None` if it has no span of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::probe`].
+    pub fn answered(&self, trace: TraceId) -> Result<Option<Answered>, Error> {
+        block_on(|| self.mlflow.answered(trace))?.map_err(|failure| self.error(failure.into()))
+    }
+
+    /// Says something of a trace the server has. Said again under the same id, it is said once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_state`] if the server does not have the trace; those of [`Client::probe`].
+    pub fn assess(&self, assessment: &Assessment) -> Result<(), Error> {
+        match block_on(|| self.mlflow.assess(assessment))?.map_err(|failure| self.error(failure.into()))? {
+            Landed::Yes => Ok(()),
+            Landed::NoTrace => {
+                let (server, trace) = (&self.route.destination, assessment.trace_id);
+                Err(Error::new(Kind::State, format!("{server} does not have trace tr-{trace}")))
+            }
+        }
     }
 
     /// Sends a trace of one span, reads it back, and deletes it.

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub use client::{Canary, Client, Progress, PushReport, ServerInfo, push};
-pub use mlflow::names;
+pub use mlflow::{Answered, names};
 
 use crate::config::Config;
 use crate::diagnostics::Diagnostics;
@@ -145,14 +145,18 @@ impl Exporter {
         self.shared.wait_for_end(deadline.max(Instant::now()) + GRACE);
         // What stands in memory is counted by whoever ends the program.
         if self.store.folder().is_some() && delivery.pending > 0 && !self.shared.warned.swap(true, Ordering::AcqRel) {
+            let hint = if delivery.delivered == 0 { NO_SERVER } else { "" };
             self.diagnostics.say(format!(
-                "{} spans have not reached {} in time; they are kept in the store for the next process or `spanwright push`",
+                "{} spans have not reached {} in time; they are kept in the store for the next process or `spanwright push`{hint}",
                 delivery.pending, self.destination
             ));
         }
         delivery
     }
 }
+
+/// For those who have none.
+const NO_SERVER: &str = "; `mlflow server --backend-store-uri sqlite:///mlflow.db` starts a server of your own";
 
 impl Drop for Exporter {
     fn drop(&mut self) {

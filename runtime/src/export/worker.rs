@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::Shared;
 use super::backoff::Backoff;
 use super::http::Failure;
 use super::mlflow::{Mlflow, Trouble};
 use super::sender::{Event, Route, Sender};
+use super::{NO_SERVER, Shared};
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::store::Store;
@@ -196,7 +196,8 @@ impl Worker {
                 Some(_) => "in the store and sent when it answers, or later by `spanwright push`",
                 None => "in memory and sent when it answers, or go with the process",
             };
-            self.diagnostics.say(format!("{text}; spans are kept {kept}"));
+            let hint = if error.is_unreachable() { NO_SERVER } else { "" };
+            self.diagnostics.say(format!("{text}; spans are kept {kept}{hint}"));
         }
         self.shared.warned.store(true, Ordering::Release);
         text

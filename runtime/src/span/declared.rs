@@ -2,8 +2,8 @@
 
 use crate::contract::DeclaredSpan;
 
+use super::Facts;
 use super::open::{OpenSpan, current};
-use super::{Facts, Span};
 
 /// An item of `spans!`: the typed handle of a declared span, and what is declared of it.
 #[diagnostic::on_unimplemented(
@@ -82,7 +82,6 @@ impl Facts<'_> {
     /// The handle of this span, which is declared as `S`.
     pub fn declared<S: Declared>(&self) -> S {
         self.finish();
-        let Span { trace, id, .. } = *self.span();
-        S::of(OpenSpan { recorder: self.span().recorder(), trace, span: id })
+        S::of(self.span().opened())
     }
 }

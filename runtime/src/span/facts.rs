@@ -23,6 +23,15 @@ pub struct Facts<'s> {
 /// Bytes of attributes from which on they are handed over: with the longest value after them, they still fit into one note.
 pub(super) const MANY_BYTES: usize = 2048;
 
+impl Span {
+    /// Writes a text that names or routes, and is no content.
+    pub(crate) fn label(&self, kind: NoteKind, key: &str, text: &str) {
+        if let Some(recorder) = self.recorder() {
+            self.note_with(kind, key, |out| capture::label(out, key, text, MAX_TEXT_CHARS, recorder.policy()));
+        }
+    }
+}
+
 impl<'s> Facts<'s> {
     #[inline]
     pub(super) fn of(span: &'s Span) -> Self {
@@ -43,12 +52,19 @@ impl<'s> Facts<'s> {
 
     fn text(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
         if let (Some(recorder), Some(text)) = (self.span.recorder(), value.text()) {
+            let policy = recorder.policy();
+            self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
+        }
+    }
+
+    /// A text that names or routes, and is no content.
+    fn label(&self, kind: NoteKind, key: &str, value: &(impl Text + ?Sized)) {
+        if let (true, Some(text)) = (self.span.is_recorded(), value.text()) {
             // Of two attributes of one name the later one holds.
             if kind == NoteKind::Attribute {
                 self.finish();
             }
-            let policy = recorder.policy();
-            self.span.note_with(kind, key, |out| capture::named_text(out, key, &text, MAX_TEXT_CHARS, policy));
+            self.span.label(kind, key, &text);
         }
     }
 
@@ -65,27 +81,27 @@ impl<'s> Facts<'s> {
 
     /// The session of the trace.
     pub fn session(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Session, "", value);
+        self.label(NoteKind::Session, "", value);
     }
 
     /// The user of the trace.
     pub fn user(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::User, "", value);
+        self.label(NoteKind::User, "", value);
     }
 
     /// The experiment of the trace, by name or id.
     pub fn experiment(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Experiment, "", value);
+        self.label(NoteKind::Experiment, "", value);
     }
 
     /// Opens a run for the trace, named as its root.
     pub fn run(&self) {
-        self.text(NoteKind::OpenRun, "", "");
+        self.label(NoteKind::OpenRun, "", "");
     }
 
     /// Opens a run of this name for the trace.
     pub fn run_named(&self, name: &(impl Text + ?Sized)) {
-        self.text(NoteKind::OpenRun, "", name);
+        self.label(NoteKind::OpenRun, "", name);
     }
 
     /// A parameter of the run.
@@ -112,38 +128,38 @@ impl<'s> Facts<'s> {
 
     /// What set a scheduled job off.
     pub fn trigger(&self, value: &(impl Text + ?Sized)) {
-        self.tag("trigger", value);
+        self.label(NoteKind::Tag, "trigger", value);
     }
 
     /// The schedule of a scheduled job.
     pub fn schedule(&self, value: &(impl Text + ?Sized)) {
-        self.tag("schedule_id", value);
+        self.label(NoteKind::Tag, "schedule_id", value);
     }
 
     /// Who delegates.
     pub fn from(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "from", value);
+        self.label(NoteKind::Attribute, "from", value);
     }
 
     /// To whom is delegated.
     pub fn to(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "to", value);
+        self.label(NoteKind::Attribute, "to", value);
     }
 
     /// The policy a sandbox runs under.
     pub fn policy(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Attribute, "sandbox.policy", value);
+        self.label(NoteKind::Attribute, "sandbox.policy", value);
     }
 
     /// The model that is called.
     pub fn model(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Model, "model", value);
+        self.label(NoteKind::Model, "model", value);
         self.ask_budget(value, |text| Word::Model(text));
     }
 
     /// The provider that is called.
     pub fn provider(&self, value: &(impl Text + ?Sized)) {
-        self.text(NoteKind::Model, "provider", value);
+        self.label(NoteKind::Model, "provider", value);
         self.ask_budget(value, |text| Word::Provider(text));
     }
 

@@ -6,6 +6,7 @@
 mod declared;
 mod facts;
 mod handle;
+mod inside;
 mod items;
 mod open;
 mod opening;
@@ -16,6 +17,7 @@ mod subject;
 pub use declared::{Declared, MadeBy, declaration, declared, kind};
 pub use facts::Facts;
 pub use handle::{Handle, handle};
+pub use inside::{Begun, Inside, call};
 pub(crate) use items::Items;
 pub use open::{OpenSpan, attribute};
 pub use opening::Opening;
@@ -23,6 +25,7 @@ pub(crate) use spending::spend;
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -30,7 +33,7 @@ use serde::Serialize;
 
 use crate::callsite::{Callsite, Capture as Level, Kind};
 use crate::capture::{self, Value};
-use crate::chunk::{JointNote, MAX_BODY_BYTES, MAX_KEY_BYTES, NoteKind};
+use crate::chunk::{self, JointNote, MAX_BODY_BYTES, MAX_KEY_BYTES, NoteKind};
 use crate::clock::{counted_unix_ns, now_unix_ns};
 use crate::contain::{self, contained};
 use crate::context::{self, Current};
@@ -55,7 +58,7 @@ pub struct Span {
 /// Starts a span for a call of the function at `site`.
 #[inline]
 pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
-    if recorder::any() { opening::open_silently(site, values) } else { not_recording(site) }
+    if recorder::any() { opening::open_silently(site, values).span(site) } else { not_recording(site) }
 }
 
 /// As [`start`]; `say` is run only if there is a recorder, and says the values of the callsite's attributes.
@@ -63,9 +66,9 @@ pub fn start(site: &'static Callsite, values: &[&dyn Value]) -> Span {
 pub(crate) fn start_saying(
     site: &'static Callsite,
     values: &[&dyn Value],
-    say: impl FnOnce(Opening<'_>) -> SpanId,
+    say: impl FnOnce(Opening<'_>) -> Option<SpanId>,
 ) -> Span {
-    if recorder::any() { opening::open(site, values, say) } else { not_recording(site) }
+    if recorder::any() { opening::open(site, values, say).span(site) } else { not_recording(site) }
 }
 
 #[inline]
@@ -79,6 +82,7 @@ fn start_recording(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     match current.open() {
         Some((recorder, trace, parent)) if site.kind != Kind::Scheduled && recorder.is_ours() => {
+            let recorder = recorder.of_site(site);
             let id = begin(site, recorder, trace, Some(parent), values);
             if site.kind == Kind::Workflow {
                 execution::began(trace, id, false, recorder, site);
@@ -95,6 +99,7 @@ fn start_outside(site: &'static Callsite, values: &[&dyn Value]) -> Span {
     let current = context::current();
     let mut span = Span { recorder: None, site, trace: current.trace, id: Current::NONE.span };
     let Some(recorder) = current.recorder.map_or_else(recorder::installed, Recorder::ours) else { return span };
+    let recorder = recorder.of_site(site);
     if current.span.is_valid() && site.kind != Kind::Scheduled {
         return start_below_inherited(site, recorder, current, values);
     }
@@ -240,28 +245,15 @@ impl Span {
             // Known where the type is, so that nothing is left of it for `()`.
             if observed.says_nothing() { Ending::Ok } else { self.note_observed(recorder, &observed) }
         });
-        self.end(recorder, end, ending.unwrap_or_else(|| self.observing_panicked()), false);
+        self.end(recorder, end, ending.unwrap_or_else(|| observing_panicked(recorder, self.site, self.id)), false);
     }
 
-    /// As [`finish`](Self::finish), where a value without bytes takes no time to look at: then the time is read where the end is written.
+    /// As [`finish`](Self::finish), for the value itself.
     #[inline]
     pub(crate) fn finish_returned<'r, R>(&mut self, returned: &'r R, observe: impl FnOnce(&'r R) -> Observed<'r>) {
-        if size_of::<R>() > 0 || self.site.kind.is_execution() {
-            return self.finish(|| observe(returned));
-        }
         let Some(recorder) = self.recorder() else { return };
-        let ending = contained(|| {
-            let observed = observe(returned);
-            (!observed.says_nothing()).then(|| self.note_observed(recorder, &observed))
-        });
-        match ending {
-            Some(None) => {
-                end_well(recorder, self.id);
-                self.forget();
-            }
-            Some(Some(ending)) => self.end(recorder, stamp(), ending, false),
-            None => self.end(recorder, stamp(), self.observing_panicked(), false),
-        }
+        finish_call(recorder, self.site, self.id, false, || self.trace, returned, observe);
+        self.forget();
     }
 
     /// Ends the span of a stream that is exhausted.
@@ -278,21 +270,13 @@ impl Span {
         take: impl FnOnce(&Observed<'r>) -> R,
     ) -> Option<R> {
         let seen = contained(|| take(&observe()));
-        if seen.is_none() {
-            self.observing_panicked();
+        if let (None, Some(recorder)) = (&seen, self.recorder) {
+            observing_panicked(recorder, self.site, self.id);
         }
         seen
     }
 
-    #[cold]
-    #[inline(never)]
-    fn observing_panicked(&self) -> Ending {
-        self.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
-        Ending::Ok
-    }
-
     /// Writes what was observed and says how the call ended.
-    #[inline(never)]
     fn note_observed(&self, recorder: &Recorder, observed: &Observed<'_>) -> Ending {
         self.note_facts(recorder, observed.facts);
         if let Some(value) = observed.value {
@@ -302,7 +286,7 @@ impl Span {
             None => Ending::Ok,
             Some(failure) if observed.expected => {
                 self.note_with(NoteKind::Attribute, "spanwright.expected_error", |out| {
-                    capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+                    self.tell_failure(out, failure, recorder);
                 });
                 Ending::Ok
             }
@@ -315,8 +299,17 @@ impl Span {
 
     fn note_failure(&self, recorder: &Recorder, failure: &Failure<'_>) {
         self.note_with(NoteKind::Error, &tape::short_type_name(failure.kind()), |out| {
-            capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+            self.tell_failure(out, failure, recorder);
         });
+    }
+
+    /// Writes the text of an error or panic. One that may be passed on from where content is kept out is kept out too.
+    fn tell_failure(&self, out: &mut Tape, failure: &dyn fmt::Display, recorder: &Recorder) {
+        if recorder.tells_failure(self.trace) {
+            capture::display(out, failure, MAX_TEXT_CHARS, recorder.policy());
+        } else {
+            capture::kept_out(out);
+        }
     }
 
     /// Writes a captured output, as far as the callsite and the policy let it be captured.
@@ -355,21 +348,19 @@ impl Span {
         exchanged
     }
 
-    /// Ends the span of a call that panicked, and lets the panic go on.
-    #[cold]
-    #[inline(never)]
-    fn rethrow(&mut self, payload: Box<dyn Any + Send>) -> ! {
-        self.finish_panicked(&*payload);
-        resume_unwind(payload)
-    }
-
     /// Ends the span of a call that panicked.
     #[cold]
     pub(crate) fn finish_panicked(&mut self, payload: &(dyn Any + Send)) {
         let Some(recorder) = self.recorder() else { return };
         let end = now_unix_ns();
         let message = contain::message(payload);
-        self.note_with(NoteKind::Error, "panic", |out| capture::text(out, message, MAX_TEXT_CHARS, recorder.policy()));
+        self.note_with(NoteKind::Error, "panic", |out| {
+            if recorder.tells_failure(self.trace) {
+                capture::text(out, message, MAX_TEXT_CHARS, recorder.policy());
+            } else {
+                capture::kept_out(out);
+            }
+        });
         self.end(recorder, end, Ending::Panic, false);
     }
 
@@ -381,13 +372,12 @@ impl Span {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn end(&mut self, recorder: &'static Recorder, end_unix_ns: u64, ending: Ending, incomplete: bool) {
         if self.site.kind.is_execution() {
             execution::ended(self.trace, self.id);
         }
-        recorder.chunks().end(self.id, end_unix_ns, ending, incomplete);
-        recorder.ended(self.id);
+        write_end(recorder, self.id, end_unix_ns, ending, incomplete);
         self.forget();
     }
 
@@ -396,6 +386,70 @@ impl Span {
     fn forget(&mut self) {
         self.id = Current::NONE.span;
         self.recorder = None;
+    }
+}
+
+/// Ends a span with what its call returned. A value without bytes takes no time to look at: then the time is read where the end is written.
+/// `is_short` says that it was started the short way, so that it is neither an execution nor a root.
+#[inline(always)]
+fn finish_call<'r, R>(
+    recorder: &'static Recorder,
+    site: &'static Callsite,
+    id: SpanId,
+    is_short: bool,
+    trace: impl Fn() -> TraceId,
+    returned: &'r R,
+    observe: impl FnOnce(&'r R) -> Observed<'r>,
+) {
+    let is_execution = !is_short && site.kind.is_execution();
+    let takes_time = size_of::<R>() > 0 || is_execution;
+    let end = if takes_time { Some(stamp()) } else { None };
+    let ending = contained(|| {
+        let observed = observe(returned);
+        // Known where the type is, so that nothing is left of it for `()`.
+        (!observed.says_nothing()).then(|| note_observed(recorder, site, trace(), id, &observed))
+    });
+    let ending = ending.unwrap_or_else(|| Some(observing_panicked(recorder, site, id)));
+    if is_execution {
+        execution::ended(trace(), id);
+    }
+    match (end, ending) {
+        (None, None) if is_short => end_child_well(recorder, id),
+        (None, None) => end_well(recorder, id),
+        (end, ending) => write_end(recorder, id, end.unwrap_or_else(stamp), ending.unwrap_or(Ending::Ok), false),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn observing_panicked(recorder: &'static Recorder, site: &'static Callsite, id: SpanId) -> Ending {
+    let span = ManuallyDrop::new(Span { recorder: Some(recorder), site, trace: Current::NONE.trace, id });
+    span.note_plain(NoteKind::Attribute, "spanwright.outcome_panicked", &true);
+    Ending::Ok
+}
+
+#[inline(never)]
+fn note_observed(
+    recorder: &'static Recorder,
+    site: &'static Callsite,
+    trace: TraceId,
+    id: SpanId,
+    observed: &Observed<'_>,
+) -> Ending {
+    ManuallyDrop::new(Span { recorder: Some(recorder), site, trace, id }).note_observed(recorder, observed)
+}
+
+#[inline(never)]
+fn write_end(recorder: &'static Recorder, id: SpanId, end_unix_ns: u64, ending: Ending, incomplete: bool) {
+    recorder.chunks().end(id, end_unix_ns, ending, incomplete);
+    recorder.ended(id);
+}
+
+/// Writes the end of a child that went well and has nothing to say.
+#[inline(never)]
+fn end_child_well(recorder: &'static Recorder, span: SpanId) {
+    if !recorder.chunks().end_at_hand(span, counted_unix_ns) {
+        end_well_elsewhere(recorder, span);
     }
 }
 
@@ -497,6 +551,11 @@ pub(crate) fn write_note(recorder: Option<&'static Recorder>, span: SpanId, kind
 #[cold]
 #[inline(never)]
 fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -> bool {
+    // Those that do and do not keep content out are told once, together.
+    let (recorder, speaker) = (recorder.first(), recorder.first().of_site(site));
+    if site.is_announced_to(recorder.number()) {
+        return true;
+    }
     #[derive(Serialize)]
     struct Facts<'a> {
         name: &'a str,
@@ -530,14 +589,17 @@ fn announce(site: &'static Callsite, number: u32, recorder: &'static Recorder) -
         }),
         file: site.location.file(),
         line: site.location.line(),
-        notes: standing_notes(site, recorder),
+        notes: standing_notes(site, speaker),
     };
     let Ok(facts) = serde_json::to_vec(&facts) else { return false };
     let written = recorder.chunks().site(number, &facts);
     if written {
         site.set_announced_to(recorder.number());
-        if opening::is_plain(site, recorder.policy()) {
-            site.set_plain_for(recorder.number());
+        if opening::says_plainly(site, recorder.policy()) {
+            site.set_said_to(recorder.number());
+        }
+        if !recorder.has_word_of(site) && opening::is_plain(site, recorder.policy()) {
+            site.set_plain_for(recorder.number(), chunk::begin_head(number));
         }
     }
     written
@@ -557,21 +619,14 @@ fn standing_notes(site: &'static Callsite, recorder: &Recorder) -> Vec<(u8, &'st
         capture::text(&mut body, site.workflow, MAX_TEXT_CHARS, policy);
         notes.push((NoteKind::Tag as u8, "workflow", body.to_vec()));
     }
+    if let Some(name) = policy.run_name.as_deref().filter(|_| site.kind.is_execution()) {
+        let mut body = Tape::default();
+        capture::text(&mut body, name, MAX_TEXT_CHARS, policy);
+        notes.push((NoteKind::OpenRun as u8, "", body.to_vec()));
+    }
     notes
 }
 
-/// Runs a sync body in the context of its span and ends the span with what it returns.
+/// Does nothing: in a build that leaves tracing out, how a returned value would be observed is only checked.
 #[inline]
-pub fn call<R>(span: Span, body: impl FnOnce() -> R, observe: impl for<'r> FnOnce(&'r R) -> Observed<'r>) -> R {
-    // Whatever way this is left, the span has ended by then or was none.
-    let mut span = ManuallyDrop::new(span);
-    let Some(context) = span.context() else { return body() };
-    let _entered = context::enter(context);
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(returned) => {
-            span.finish_returned(&returned, observe);
-            returned
-        }
-        Err(payload) => span.rethrow(payload),
-    }
-}
+pub fn checked<R>(_: impl for<'r> FnOnce(&'r R) -> Observed<'r>) {}

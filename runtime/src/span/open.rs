@@ -9,7 +9,7 @@ use crate::id::{SpanId, TraceId};
 use crate::recorder::Recorder;
 use crate::tape::Tape;
 
-use super::{MAX_TEXT_CHARS, write_note_with};
+use super::{MAX_TEXT_CHARS, Span, write_note_with};
 
 /// A span of which more can be said: events, tags of its trace, figures of its run. Reached through [`Handle`](crate::Handle) and
 /// through the items of [`spans!`](macro@crate::spans), which add attributes.
@@ -29,20 +29,27 @@ pub(super) fn current() -> OpenSpan {
     OpenSpan { recorder, trace: current.trace, span: current.span }
 }
 
+impl Span {
+    /// The handle of this span, whether it is the current one or not.
+    pub(crate) fn opened(&self) -> OpenSpan {
+        OpenSpan { recorder: self.recorder(), trace: self.trace, span: self.id }
+    }
+}
+
 /// Sets an attribute of a declared span.
 pub fn attribute(span: OpenSpan, key: &str, value: &dyn Value) {
     span.write(NoteKind::Attribute, key, |out, policy| capture::named(out, key, value, policy));
 }
 
 impl OpenSpan {
-    /// Adds an event.
+    /// Adds an event. Where content is kept out there is none: what it is named may be content too.
     pub fn event(self, name: &str) {
-        self.write(NoteKind::Event, name, |out, policy| capture::named(out, "", &(), policy));
+        self.write_event(name, |out, policy| capture::named(out, "", &(), policy));
     }
 
     /// Adds an event with attributes: anything that serialises as a map or struct.
     pub fn event_with(self, name: &str, attributes: impl Serialize) {
-        self.write(NoteKind::Event, name, |out, policy| capture::named(out, "", &attributes, policy));
+        self.write_event(name, |out, policy| capture::named(out, "", &attributes, policy));
     }
 
     /// Sets a tag of the trace. On a span that is not the root of its trace it stays with the span.
@@ -78,6 +85,12 @@ impl OpenSpan {
     /// This span; `None` if it is not recorded.
     pub fn span_id(self) -> Option<SpanId> {
         self.recorder.map(|_| self.span)
+    }
+
+    fn write_event(self, name: &str, fill: impl FnOnce(&mut Tape, &capture::Policy)) {
+        if self.recorder.is_some_and(|recorder| !recorder.policy().discreet) {
+            self.write(NoteKind::Event, name, fill);
+        }
     }
 
     fn write_text(self, kind: NoteKind, key: &str, value: &dyn std::fmt::Display) {

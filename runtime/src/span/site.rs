@@ -5,7 +5,7 @@ use crate::capture::{Arg, Redacted, Shown, Value, arg, debug, redacted};
 
 use crate::id::SpanId;
 
-use super::{Opening, Span, start, start_saying};
+use super::{Inside, Opening, Span, inside, start, start_saying};
 
 impl Callsite {
     /// Starts a span for a call of this function.
@@ -16,8 +16,20 @@ impl Callsite {
 
     /// As [`start`](Self::start); `say` says the values of [its attributes](Self::attributes), if there is a recorder.
     #[inline]
-    pub fn say(&'static self, values: &[&dyn Value], say: impl FnOnce(Opening<'_>) -> SpanId) -> Span {
+    pub fn say(&'static self, values: &[&dyn Value], say: impl FnOnce(Opening<'_>) -> Option<SpanId>) -> Span {
         start_saying(self, values, say)
+    }
+
+    /// As [`start`](Self::start) for a sync call, which is in the context of its span from now on.
+    #[inline]
+    pub fn enter(&'static self, values: &[&dyn Value]) -> Inside {
+        inside::enter(self, values)
+    }
+
+    /// As [`say`](Self::say), likewise.
+    #[inline]
+    pub fn tell(&'static self, values: &[&dyn Value], say: impl FnOnce(Opening<'_>) -> Option<SpanId>) -> Inside {
+        inside::tell(self, values, say)
     }
 
     /// `value`, captured as well as its type allows: see [`arg`].

@@ -99,7 +99,7 @@ fn say(trace: TraceId, state: &State, mark: Mark) {
     });
     let Some(Some((recorder, span, site))) = found else { return };
     write_note_with(Some(recorder), span, NoteKind::Event, name, |out| {
-        capture::named(out, "", &passed, recorder.policy());
+        capture::fact(out, &passed, recorder.policy());
     });
     if mark == Mark::Over {
         let limit = spent.limit_usd.map(|limit| format!(" of {limit} US dollars")).unwrap_or_default();

@@ -41,7 +41,7 @@
 //! | `rejections` | why a destination refused a span for good | sequence number |
 //! | `delivered_before` | a destination a trace was delivered to before it got another | (trace, destination) |
 //! | `processes`, `open_spans`, `callsites` | what is left behind if a process dies now | process |
-//! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace | key |
+//! | `ledger` | a claim or a value; keys `trace:<id>:…` leave with their trace, `run:<id>:…` with their age | key |
 //! | `counters` | next sequence number, totals of evictions and of losses, what a process has added to those | name |
 //!
 //! Spans of one trace that are stored together have sequence numbers without a gap. While a trace has come in one batch only, its one or

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::destination::{DELETE_REJECTIONS, unqueue_trace};
 use super::read::used_bytes;
+use super::row::stored_time;
 use super::{Counts, Result, Store, assessments};
 use crate::clock::now_unix_ns;
 use crate::id::TraceId;
@@ -99,7 +100,10 @@ impl Store {
                 }
             }
         }
-        self.write(operation, |transaction| assessments::remove_done(transaction, unix_ns))?;
+        self.write(operation, |transaction| {
+            assessments::remove_done(transaction, unix_ns)?;
+            forget_claims(transaction, unix_ns)
+        })?;
         while self.write("shrink the store", give_back)? {
             if started.elapsed() >= patience {
                 return Ok((evicted, false));
@@ -177,6 +181,17 @@ fn remove(transaction: &Transaction<'_>, number: i64, id: TraceId) -> rusqlite::
         .prepare_cached("DELETE FROM ledger WHERE key BETWEEN ?1 AND ?2")?
         .execute([format!("trace:{id}:"), format!("trace:{id};")])?;
     Ok(())
+}
+
+/// Forgets who counted what of runs, where that was before. A claim of which nobody said when is taken to be of now.
+fn forget_claims(transaction: &Transaction<'_>, before_unix_ns: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE ledger SET value = ?1 WHERE key BETWEEN 'run:' AND 'run;' AND value = ''")?
+        .execute([stored_time(now_unix_ns()).to_string()])?;
+    transaction
+        .prepare_cached("DELETE FROM ledger WHERE key BETWEEN 'run:' AND 'run;' AND CAST(value AS INTEGER) < ?1")?
+        .execute([before_unix_ns])
+        .map(drop)
 }
 
 /// Gives free pages back to the file system while they are more than a quarter of the file; false when done.

@@ -5,8 +5,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::append::{append_finished, append_open};
 use super::assessments::append_assessments;
 use super::destination::destination_number;
-use super::row::decode;
+use super::row::{decode, stored_time};
 use super::{ProcessId, Result, Store, losses};
+use crate::clock::now_unix_ns;
 use crate::record::{Batch, Remains, SpanRecord};
 
 impl Store {
@@ -130,13 +131,19 @@ impl Store {
         })
     }
 
-    /// True for the first who counts this measurement of a run, in whatever process.
+    /// True for the first who counts this measurement of a run, in whatever process. A sweep forgets it when it is as old as a delivered trace
+    /// may be.
     ///
     /// # Errors
     ///
     /// Those of [`Store::claim`].
     pub fn claim_metric(&self, run_id: &str, metric: &str) -> Result<bool> {
-        self.claim(&format!("run:{run_id}:{metric}"))
+        self.write("claim a key in the store", |transaction| {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO ledger VALUES (?1, ?2)")?
+                .execute([format!("run:{run_id}:{metric}"), stored_time(now_unix_ns()).to_string()])
+                .map(|rows| rows == 1)
+        })
     }
 
     /// Takes back a claim or a value.

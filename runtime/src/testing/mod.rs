@@ -45,7 +45,7 @@ use crate::contract::Contract;
 use crate::error::Error;
 use crate::future::InContext;
 use crate::record::{Assessment, Batch, RecordSink, SpanRecord};
-use crate::recorder::Recorder;
+use crate::recorder::{Discretion, Recorder};
 use crate::tree::{self, Style};
 
 use matching::{Matcher, Outline};
@@ -91,6 +91,13 @@ impl Recording {
         Self::with(Policy { cap: level, ..Policy::default() }, 1.0)
     }
 
+    /// A recording that keeps the content of spans or does not, as `log_prompts: false` has it: `usually`, and by their names.
+    pub fn with_log_prompts<'n>(usually: bool, nodes: impl IntoIterator<Item = (&'n str, bool)>) -> Self {
+        let named = nodes.into_iter().map(|(name, log_prompts)| (name.to_owned(), !log_prompts)).collect();
+        let discretion = Discretion { usual: !usually, named };
+        Self::of(Recorder::start_with(Chunks::with_slots(2048, 8), Policy::default(), 1.0, discretion))
+    }
+
     /// A recording that keeps the share `ratio` of all traces.
     pub fn with_sampling(ratio: f64) -> Self {
         Self::with(Policy::default(), ratio)
@@ -106,7 +113,10 @@ impl Recording {
     }
 
     fn with_chunks(chunks: Chunks, policy: Policy, ratio: f64) -> Self {
-        let recorder = Recorder::start(chunks, policy, ratio);
+        Self::of(Recorder::start(chunks, policy, ratio))
+    }
+
+    fn of(recorder: &'static Recorder) -> Self {
         let kept = Kept::default();
         let collector = Mutex::new(Collector::new(recorder, Box::new(kept.clone()), None));
         Self { recorder, collector, kept }

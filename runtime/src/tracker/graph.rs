@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::slots::{Slot, Slots};
 use super::{DURATION, ERROR, Inner, Once, Reporting, RunTracker, SUCCESS, Subject, TrackOutcome, millis, tracker};
+use crate::context::Context;
 use crate::execution::AgentConfig;
 use crate::id::next_uuid;
 
@@ -95,6 +96,11 @@ impl AgentGraph {
     pub fn edge(mut self, source: impl Into<String>, target: impl Into<String>, handoff: Value) -> Self {
         self.edges.push(GraphEdge { source: source.into(), target: target.into(), handoff });
         self
+    }
+
+    /// Names the graph.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Whether the graph can be run: its root is there, every edge leads from an agent to an agent, and every agent is enabled. One that
@@ -188,7 +194,7 @@ impl AgentGraph {
     pub fn create_tracker_reporting(&self, context: impl Into<Subject>, reporting: Reporting) -> GraphTracker {
         let around = tracker();
         let run_id = around.as_ref().map_or_else(next_uuid, |tracker| tracker.run_id().to_owned());
-        let trace = around.as_ref().and_then(RunTracker::trace_id);
+        let trace = around.as_ref().map_or_else(|| Context::current().trace_id(), RunTracker::trace_id);
         let config = AgentConfig {
             variation: self.variation.clone(),
             version: self.version,
@@ -263,6 +269,15 @@ impl GraphTracker {
     /// Names the run; the trackers of its nodes have the same id.
     pub fn run_id(&self) -> &str {
         self.inner.run.run_id()
+    }
+
+    /// The run by itself: for feedback on it, and scores.
+    pub fn run(&self) -> RunTracker {
+        self.inner.run.clone()
+    }
+
+    pub(super) fn warn_of(&self, line: &str) {
+        self.inner.run.warn_of(line);
     }
 
     /// What every event says of the run.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{RunTracker, Tokens, TrackOutcome};
 use crate::contain::contained;
@@ -20,10 +20,11 @@ pub struct Metrics {
     pub tool_calls: Option<Vec<String>>,
 }
 
-/// What an extractor may return: [`Metrics`], an `Option` of them, or a `Result` of either whose error is said.
-pub trait Extracted {
+/// What an extractor may return: the metrics themselves, an `Option` of them, or a `Result` of either whose error is said. Metrics are [`Metrics`] of an
+/// execution, or [`GraphMetrics`](super::GraphMetrics) of a run of a graph.
+pub trait Extracted<T = Metrics> {
     /// The metrics, or why there are none.
-    fn metrics(self) -> Result<Option<Metrics>, String>;
+    fn metrics(self) -> Result<Option<T>, String>;
 }
 
 impl Extracted for Metrics {
@@ -32,48 +33,95 @@ impl Extracted for Metrics {
     }
 }
 
-impl<M: Extracted> Extracted for Option<M> {
-    fn metrics(self) -> Result<Option<Metrics>, String> {
+impl<T, M: Extracted<T>> Extracted<T> for Option<M> {
+    fn metrics(self) -> Result<Option<T>, String> {
         self.map_or(Ok(None), Extracted::metrics)
     }
 }
 
-impl<M: Extracted, E: Display> Extracted for Result<M, E> {
-    fn metrics(self) -> Result<Option<Metrics>, String> {
+impl<T, M: Extracted<T>, E: Display> Extracted<T> for Result<M, E> {
+    fn metrics(self) -> Result<Option<T>, String> {
         self.map_err(|error| error.to_string())?.metrics()
     }
 }
 
+/// What a call can be measured by.
+pub(super) trait Measures {
+    type Metrics;
+
+    fn took(&self, passed: Duration);
+    fn failed(&self);
+    /// What the metrics say; `passed` is the time by the clock around the call.
+    fn record(&self, metrics: Self::Metrics, passed: Duration);
+    fn no_metrics(&self, why: &str);
+}
+
 /// Measures a call until it is dropped.
-struct Running<'t> {
-    tracker: &'t RunTracker,
+pub(super) struct Running<'t, T: Measures> {
+    tracker: &'t T,
     started: Instant,
     /// Whether a call that does not come to its end has failed.
     fails: bool,
 }
 
-impl Running<'_> {
-    fn duration(&self) {
-        self.tracker.track_duration(self.started.elapsed());
+impl<'t, T: Measures> Running<'t, T> {
+    pub(super) fn of(tracker: &'t T, fails: bool) -> Self {
+        Self { tracker, started: Instant::now(), fails }
     }
 
-    fn failed(self) {
-        drop(self);
-    }
-
-    /// The call is over and nothing more is to be said of it here.
-    fn over(self) {
+    /// The call has ended.
+    pub(super) fn finish<R, E, M: Extracted<T::Metrics>>(self, extractor: impl FnOnce(&R) -> M, result: &Result<R, E>) {
+        let Ok(returned) = result else { return };
+        let passed = self.started.elapsed();
+        let tracker = self.tracker;
+        // Nothing more is to be said of it here.
         std::mem::forget(self);
+        let extracted = contained(|| extractor(returned).metrics()).unwrap_or_else(|| Err("it panicked".to_owned()));
+        match extracted {
+            Ok(Some(metrics)) => tracker.record(metrics, passed),
+            Ok(None) => tracker.took(passed),
+            Err(why) => {
+                tracker.took(passed);
+                tracker.no_metrics(&why);
+            }
+        }
     }
 }
 
 /// The call failed, panicked, or was dropped before it was done.
-impl Drop for Running<'_> {
+impl<T: Measures> Drop for Running<'_, T> {
     fn drop(&mut self) {
-        self.duration();
+        self.tracker.took(self.started.elapsed());
         if self.fails {
-            self.tracker.track_error();
+            self.tracker.failed();
         }
+    }
+}
+
+impl Measures for RunTracker {
+    type Metrics = Metrics;
+
+    fn took(&self, passed: Duration) {
+        self.track_duration(passed);
+    }
+
+    fn failed(&self) {
+        self.track_error();
+    }
+
+    fn record(&self, metrics: Metrics, passed: Duration) {
+        self.track_duration(metrics.duration_ms.map_or(passed, Duration::from_millis));
+        let _: TrackOutcome = if metrics.success { self.track_success() } else { self.track_error() };
+        if let Some(tokens) = metrics.tokens {
+            self.track_tokens(tokens);
+        }
+        if let Some(tools) = metrics.tool_calls {
+            self.track_tool_calls(tools);
+        }
+    }
+
+    fn no_metrics(&self, why: &str) {
+        self.warn_of(&format!("no metrics of run {}: the extractor failed: {why}", self.run_id()));
     }
 }
 
@@ -88,13 +136,13 @@ impl RunTracker {
     /// assert!(tracker.summary().duration_ms.is_some());
     /// ```
     pub fn track_duration_of<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _running = self.running(false);
+        let _running = Running::of(self, false);
         work()
     }
 
     /// As [`RunTracker::track_duration_of`], for a future, also if it is dropped before it is done.
     pub async fn track_duration_of_async<F: Future>(&self, work: F) -> F::Output {
-        let _running = self.running(false);
+        let _running = Running::of(self, false);
         work.await
     }
 
@@ -130,7 +178,7 @@ impl RunTracker {
         extractor: impl FnOnce(&R) -> M,
         work: impl FnOnce() -> Result<R, E>,
     ) -> Result<R, E> {
-        let running = self.running(true);
+        let running = Running::of(self, true);
         let result = work();
         running.finish(extractor, &result);
         result
@@ -146,42 +194,9 @@ impl RunTracker {
         extractor: impl FnOnce(&R) -> M,
         work: impl Future<Output = Result<R, E>>,
     ) -> Result<R, E> {
-        let running = self.running(true);
+        let running = Running::of(self, true);
         let result = work.await;
         running.finish(extractor, &result);
         result
-    }
-
-    fn running(&self, fails: bool) -> Running<'_> {
-        Running { tracker: self, started: Instant::now(), fails }
-    }
-
-    fn track_metrics(&self, metrics: Metrics, passed: std::time::Duration) {
-        self.track_duration(metrics.duration_ms.map_or(passed, std::time::Duration::from_millis));
-        let _: TrackOutcome = if metrics.success { self.track_success() } else { self.track_error() };
-        if let Some(tokens) = metrics.tokens {
-            self.track_tokens(tokens);
-        }
-        if let Some(tools) = metrics.tool_calls {
-            self.track_tool_calls(tools);
-        }
-    }
-}
-
-impl Running<'_> {
-    fn finish<R, E, M: Extracted>(self, extractor: impl FnOnce(&R) -> M, result: &Result<R, E>) {
-        let Ok(returned) = result else { return self.failed() };
-        let passed = self.started.elapsed();
-        let tracker = self.tracker;
-        self.over();
-        let extracted = contained(|| extractor(returned).metrics()).unwrap_or_else(|| Err("it panicked".to_owned()));
-        match extracted {
-            Ok(Some(metrics)) => tracker.track_metrics(metrics, passed),
-            Ok(None) => drop(tracker.track_duration(passed)),
-            Err(why) => {
-                tracker.track_duration(passed);
-                tracker.warn_of(&format!("no metrics of run {}: the extractor failed: {why}", tracker.run_id()));
-            }
-        }
     }
 }

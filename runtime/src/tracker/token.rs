@@ -258,10 +258,13 @@ pub(crate) fn fuzzing(bytes: &[u8]) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
     use crate::AgentConfig;
+    use crate::tracker::{JsonLines, Reporting};
 
     /// What the reference implementation writes and reads.
     fn vectors() -> Value {
@@ -312,13 +315,16 @@ mod tests {
             let same = ResumptionToken { run_id: text(&input["run_id"]).into(), ..fresh };
             assert_eq!(same.to_string(), text(&case["compact_token"]), "{name}");
 
-            let resumed = expected.resume("bob");
-            assert_eq!(
-                serde_json::to_value(resumed.track_data()).expect("JSON"),
-                case["event_after_resume"]["data"],
-                "{name}"
-            );
+            let events = Arc::new(JsonLines::new(Vec::new()));
+            let resumed = expected.resume_reporting("bob", Reporting::to(events.clone()));
             assert_eq!(resumed.resumption_token(), expected, "{name}");
+            assert!(resumed.track_success().is_recorded());
+            drop(resumed);
+            let written = Arc::into_inner(events).expect("nobody else has it").into_inner();
+            let mut event: Value = serde_json::from_slice(&written).expect("one event");
+            assert_eq!(event["context"].take(), json!({ "kind": "user", "key": "bob" }), "{name}: the new context");
+            event.as_object_mut().expect("an object").remove("context");
+            assert_eq!(event, case["event_after_resume"], "{name}");
         }
     }
 

@@ -13,7 +13,8 @@ use spanwright_examples::home_optimizer::{Request, Team, optimization_workflow};
 use spanwright_examples::logbook;
 use spanwright_examples::model::ChatModel;
 use spanwright_examples::sandbox::Policy;
-use spanwright_examples::scripted_model::ScriptedModel;
+use spanwright_examples::scripted_model::{ScriptedModel, asked_or_scripted};
+use spanwright_examples::{agent_graph, judge};
 
 #[node]
 fn step(number: u64) -> Result<u64, String> {
@@ -236,6 +237,15 @@ fn main() {
             guard.flush(Duration::from_secs(60));
             say(&format!("trace tr-{trace} span {span}"));
         }
+        "support" => {
+            support(&words);
+            // Whoever has judged by then, and whoever has not.
+            guard.flush(Duration::from_secs(60));
+        }
+        "trip" => {
+            trip();
+            guard.flush(Duration::from_secs(60));
+        }
         "give" => {
             give_feedback(&words);
             guard.flush(Duration::from_secs(60));
@@ -270,6 +280,30 @@ fn main() {
 fn answer() {
     let answer = support_workflow("where is my receipt?").expect("there is an article");
     say(&format!("trace {} token {}", answer.trace.expect("a trace"), answer.token.expect("a token")));
+}
+
+/// Answers a question and lets go of its judges; says where.
+fn support(words: &[String]) {
+    let answering = async {
+        let (model, _scripted) = asked_or_scripted().await.expect("a model on loopback");
+        let support = judge::support(model).expect("it is enabled");
+        let run = judge::ask(&support, &words.join(" "), "ann", |_| {}).await.expect("an answer");
+        let trace = run.tracker.trace_id().expect("recorded");
+        say(&format!("trace tr-{trace} run {} judged {}", run.tracker.run_id(), run.evaluations.results().await.len()));
+    };
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(answering);
+}
+
+/// Plans a trip with two agents; says where.
+fn trip() {
+    let planning = async {
+        let (model, _scripted) = asked_or_scripted().await.expect("a model on loopback");
+        let graph = agent_graph::trip(model).expect("it is enabled");
+        let run = graph.run("two nights in Rome", "ann").await.expect("an answer");
+        let trace = run.tracker.run().trace_id().expect("recorded");
+        say(&format!("trace tr-{trace} run {}", run.tracker.run_id()));
+    };
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(planning);
 }
 
 /// Feedback on an answer, in the words of the example.

@@ -64,3 +64,11 @@ pub(crate) fn stop() -> (u64, u64) {
     IS_ON.store(false, Ordering::Relaxed);
     (CALLS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed))
 }
+
+/// Does `work` on this thread. Returns calls and bytes it took of the allocator.
+pub fn counted(work: impl FnOnce()) -> (u64, u64) {
+    this_thread_produces();
+    start();
+    work();
+    stop()
+}

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-pub use allocations::Counting;
+pub use allocations::{Counting, counted};
 pub use arguments::Arguments;
 pub use loads::Yield;
 pub use report::Report;

@@ -16,7 +16,7 @@ pub fn measured(work: &mut dyn FnMut()) {
 }
 
 /// CPU time of the calling thread, nanoseconds.
-pub(crate) fn thread_ns() -> u64 {
+pub fn thread_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }

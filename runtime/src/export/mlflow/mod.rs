@@ -3,6 +3,7 @@
 //! In: span records and what a trace or a run says of itself. Out: requests, and from the replies ids and states. A 2xx to spans means
 //! that they are stored; its body says nothing and is not read.
 
+mod answered;
 mod artifacts;
 mod assessments;
 mod briefs;
@@ -26,6 +27,7 @@ use serde_json::{Value, json};
 use super::http::{Endpoint, Failure, Http, Request, Verdict};
 use crate::error::{Error, Kind};
 
+pub use answered::Answered;
 pub(crate) use assessments::Landed;
 pub(crate) use running::Shown;
 pub(crate) use runs::{RunEnd, RunLog, RunStart};

@@ -156,9 +156,14 @@ impl Mlflow {
 
     /// Reads a trace back; `None` if the server has no span of it.
     pub(crate) async fn read_trace(&self, trace: TraceId) -> Result<Option<TraceRead>, Failure> {
+        Ok(self.trace(trace).await?.map(|reply| TraceRead::of(&reply["trace"])))
+    }
+
+    /// What the server says of a trace; `None` if it has no span of it.
+    pub(super) async fn trace(&self, trace: TraceId) -> Result<Option<Value>, Failure> {
         let path = format!("/api/3.0/mlflow/traces/get?trace_id=tr-{trace}&allow_partial=true");
         match self.get("read the trace back", &path).await {
-            Ok(reply) => Ok(Some(TraceRead::of(&reply["trace"]))),
+            Ok(reply) => Ok(Some(reply)),
             Err(failure) if failure.is_code("RESOURCE_DOES_NOT_EXIST") || failure.is_code("NOT_FOUND") => Ok(None),
             Err(failure) => Err(failure),
         }

@@ -272,3 +272,19 @@ fn a_sweep_stops_when_patience_ends_and_goes_on_where_it_stopped() {
     }
     assert_eq!((removed, rounds), (301, 7));
 }
+
+#[test]
+fn who_counted_what_of_a_run_is_forgotten_with_its_age() {
+    let store = memory();
+    assert!(store.claim_metric("r", "agent:feedback").expect("write"));
+    assert!(!store.claim_metric("r", "agent:feedback").expect("write"));
+    assert!(store.claim("run:old:feedback").expect("write") && store.claim("other").expect("write"));
+    store.sweep(Limits::default()).expect("sweep");
+    assert!(!store.claim_metric("r", "agent:feedback").expect("write"), "it is young");
+    assert!(!store.claim("run:old:feedback").expect("write"), "nobody knows how old it is");
+    store.sweep(Limits { max_age: Duration::ZERO, ..Limits::default() }).expect("sweep");
+    assert!(
+        store.claim_metric("r", "agent:feedback").expect("write") && store.claim("run:old:feedback").expect("write")
+    );
+    assert!(!store.claim("other").expect("write"), "that is no claim of a run");
+}
