@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use spanwright::BudgetExceeded;
+
 /// Characters of a text from outside that are shown.
 const SHOWN_CHARS: usize = 300;
 
@@ -44,6 +46,8 @@ pub enum ErrorKind {
     Unreadable,
     /// The model went on calling tools, or agents handing on, beyond the limit.
     Endless,
+    /// The budget of the workflow is used up: the model was not asked.
+    OverBudget,
     /// Anything else: a client of the user's says what.
     Other,
 }
@@ -100,6 +104,12 @@ impl fmt::Display for ModelError {
 }
 
 impl std::error::Error for ModelError {}
+
+impl From<BudgetExceeded> for ModelError {
+    fn from(exceeded: BudgetExceeded) -> Self {
+        Self::new(ErrorKind::OverBudget, format!("the model is not asked: {exceeded}"))
+    }
+}
 
 /// Makes a text from outside fit to be shown: one line, short, without `secret`, should it be echoed.
 pub(crate) fn shown(text: &str, secret: Option<&str>) -> String {

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
+use spanwright::Budget;
 use spanwright::record::Usage;
 use spanwright::tracker::{Metrics, Tokens};
 
@@ -125,6 +126,7 @@ pub(crate) async fn talk<M: Model>(
     request.tools.extend(tools.definitions().cloned());
     request.tools.extend(handoffs.0.iter().map(|(_, definition)| definition.clone()));
     for _ in 0..most_turns {
+        Budget::check()?;
         let reply = model.ask(&request).await?;
         tally.add(&reply);
         if reply.tool_calls.is_empty() {

@@ -11,8 +11,8 @@ use spanwright::testing::Recording;
 use spanwright::tracker::{JudgeResult, Tokens};
 use spanwright::{AgentConfig, workflow};
 use spanwright_models::{
-    ErrorKind, Evaluate, Evaluated, Evaluator, Judging, ManagedAgent, ManagedModel, Message, Model, OpenAi, Request,
-    Score, ToolDefinition, Tools,
+    ErrorKind, Evaluate, Evaluated, Evaluator, Judging, ManagedAgent, ManagedModel, Message, Model, ModelError, OpenAi,
+    Request, Score, ToolDefinition, Tools,
 };
 use tokio::sync::Notify;
 
@@ -179,6 +179,19 @@ async fn an_agent_that_goes_on_calling_tools_is_stopped() {
     let error = Recording::new().scope(agent.most_turns(3).run("?", "ann")).await.expect_err("no answer");
     assert!(error.kind() == ErrorKind::Endless && error.to_string().contains("after 3 calls"), "{error}");
     assert_eq!(endpoint.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn an_agent_stops_asking_where_the_budget_of_its_workflow_is_used_up() {
+    #[workflow(budget_tokens = 20)]
+    async fn frugal_workflow<M: Model>(agent: &ManagedAgent<M>) -> Result<String, ModelError> {
+        Ok(agent.run("?", "ann").await?.content)
+    }
+    let endpoint = Endpoint::start(|_, _| Answer::calls(&[("weather", "{}")]));
+    let agent = ManagedAgent::new(config(), model(&endpoint), weather_tools(&Arc::default())).expect("it is enabled");
+    let error = Recording::new().scope(frugal_workflow(&agent)).await.expect_err("two calls are 30 tokens");
+    assert!(error.kind() == ErrorKind::OverBudget && error.to_string().contains("30 of 20 tokens"), "{error}");
+    assert_eq!(endpoint.asked().len(), 2, "and nobody was asked a third time");
 }
 
 /// Judges when it is let.

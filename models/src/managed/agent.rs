@@ -77,8 +77,9 @@ impl<M: Model> ManagedAgent<M> {
     ///
     /// # Errors
     ///
-    /// Those of the model, and [`ErrorKind::Endless`](crate::ErrorKind::Endless) if it has not answered after as many calls as it may make. A tool that
-    /// fails is no error: the model is told, and goes on.
+    /// Those of the model, and [`ErrorKind::Endless`](crate::ErrorKind::Endless) if it has not answered after as many calls as it may make,
+    /// or [`ErrorKind::OverBudget`](crate::ErrorKind::OverBudget) as soon as the budget of the workflow is used up. A tool that fails is no error: the
+    /// model is told, and goes on.
     pub async fn run(&self, input: impl Into<String>, subject: impl Into<Subject>) -> Result<Run, ModelError> {
         self.run_messages(vec![Message::user(input)], subject).await
     }

@@ -1,7 +1,7 @@
 //! A model that measures itself.
 
-use spanwright::AgentConfig;
 use spanwright::tracker::{Reporting, Subject};
+use spanwright::{AgentConfig, Budget};
 
 use super::{Run, Runs};
 use crate::chat::{Message, Request};
@@ -70,7 +70,7 @@ impl<M: Model> ManagedModel<M> {
     ///
     /// # Errors
     ///
-    /// Those of the model; the run has then failed.
+    /// Those of the model, and [`ErrorKind::OverBudget`](crate::ErrorKind::OverBudget) without asking it; the run has then failed.
     pub async fn run(&self, input: impl Into<String>, subject: impl Into<Subject>) -> Result<Run, ModelError> {
         self.run_messages(vec![Message::user(input)], subject).await
     }
@@ -79,9 +79,10 @@ impl<M: Model> ManagedModel<M> {
     ///
     /// # Errors
     ///
-    /// Those of the model; the run has then failed.
+    /// Those of the model, and [`ErrorKind::OverBudget`](crate::ErrorKind::OverBudget) without asking it; the run has then failed.
     pub async fn run_messages(&self, messages: Vec<Message>, subject: impl Into<Subject>) -> Result<Run, ModelError> {
         let ask = |_, messages| async move {
+            Budget::check()?;
             let reply = self.model.ask(&self.request(messages)).await?;
             let metrics = reply.metrics();
             Ok((reply, metrics))
@@ -93,7 +94,7 @@ impl<M: Model> ManagedModel<M> {
     ///
     /// # Errors
     ///
-    /// Those of the model; the run has then failed.
+    /// Those of the model, and [`ErrorKind::OverBudget`](crate::ErrorKind::OverBudget) without asking it; the run has then failed.
     pub async fn run_streaming(
         &self,
         input: impl Into<String>,
@@ -101,6 +102,7 @@ impl<M: Model> ManagedModel<M> {
         pieces: &mut Pieces<'_>,
     ) -> Result<Run, ModelError> {
         let ask = |tracker: spanwright::tracker::RunTracker, messages| async move {
+            Budget::check()?;
             let reply = self.model.ask_streaming(&self.request(messages), pieces).await?;
             if let Some(first) = reply.time_to_first_token {
                 tracker.track_time_to_first_token(first);
