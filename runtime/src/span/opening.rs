@@ -105,12 +105,13 @@ impl Opening<'_> {
     pub fn say<const N: usize>(self, said: &[Said<'_>; N]) -> Option<SpanId> {
         let Self { site, values, long } = self;
         let mut words = [[0; 2]; N];
-        if N <= MOST_SAID && put_in_words(&mut words, site, said) {
-            if let Some((id, room)) = begin_child_saying(site, N) {
-                Chunks::say_at_hand(room, &words);
-                note_inputs_of_child(site, values, id);
-                return Some(id);
-            }
+        if N <= MOST_SAID
+            && put_in_words(&mut words, site, said)
+            && let Some((id, room)) = begin_child_saying(site, N)
+        {
+            Chunks::say_at_hand(room, &words);
+            note_inputs_of_child(site, values, id);
+            return Some(id);
         }
         say_slowly(site, values, &said.clone(), long);
         None
