@@ -206,7 +206,9 @@ fn traces_of_a_server_are_judged_there_and_once() {
     let again = run(&args);
     assert!(again.code == Some(0) && again.out.contains("1 known before"), "{}{}", again.out, again.err);
     let trace = server.trace(&format!("tr-{}", spans[0].trace_id)).expect("it was pushed");
-    let said = trace["assessments"].as_array().unwrap();
+    // What the trace cost is told of it too.
+    let by_judge = |said: &&serde_json::Value| said["source"]["source_type"] == "LLM_JUDGE";
+    let said: Vec<_> = trace["assessments"].as_array().unwrap().iter().filter(by_judge).collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0]["source"], json!({ "source_type": "LLM_JUDGE", "source_id": "strict" }));
     assert_eq!((&said[0]["feedback"]["value"], &said[0]["metadata"]["judge_version"]), (&json!(0.9), &json!("1")));

@@ -46,7 +46,11 @@ fn research(topic: &str) -> Result<String, String> {
     span.param("question", topic);
     span.metric("score", 0.5);
     let reply = ask(topic);
-    if topic.len() % 2 == 0 { Err(format!("nothing about {}", reply.0)) } else { panic!("at a loss about {}", reply.0) }
+    if topic.len().is_multiple_of(2) {
+        Err(format!("nothing about {}", reply.0))
+    } else {
+        panic!("at a loss about {}", reply.0)
+    }
 }
 
 #[node(capture = "full")]
@@ -122,8 +126,8 @@ fn a_failure_elsewhere_is_told_until_one_may_have_been_passed_on() {
         }
     }
     let recording = Recording::with_log_prompts(true, [("research", false)]);
-    let _ = recording.run(|| failing_workflow(&["before", "quiet", "after"]));
-    let _ = recording.run(|| failing_workflow(&["elsewhere"]));
+    recording.run(|| failing_workflow(&["before", "quiet", "after"]));
+    recording.run(|| failing_workflow(&["elsewhere"]));
     let spans = recording.spans();
     let told = |why: &str| spans.iter().any(|span| span.error.as_ref().is_some_and(|error| error.message == why));
     assert_eq!(["before", "after", "elsewhere"].map(told), [true, false, true]);
