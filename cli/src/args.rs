@@ -1,11 +1,13 @@
 //! The command line.
 
+pub mod report;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use spanwright_contract::{lock, weaver};
 
-use crate::report::Report;
+use report::Report;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -13,6 +15,7 @@ Exit codes:
   1  it did not, and the output says why; what stops a command goes to standard error, with --json
      also as an object {\"error\", \"hint\"} to standard output
   2  the command line is wrong
+  3  a gate of `report` failed
 
 Environment: what your program reads is read here too (MLFLOW_TRACKING_URI, SPANWRIGHT_STORE, …);
 `spanwright doctor` shows every setting and where it came from. NO_COLOR switches colours off.";

@@ -3,25 +3,13 @@
 use std::borrow::Cow;
 
 pub use spanwright::record::rfc3339;
+pub use spanwright_report::duration;
 
 /// A time in UTC, `2026-11-20 23:49:06`.
 pub fn time(unix_ns: u64) -> String {
     let text = rfc3339(unix_ns);
     let second = text.split_once('.').map_or(text.as_str(), |(second, _)| second);
     second.replace('T', " ")
-}
-
-/// A duration in three digits or so: `512 µs`, `8.4 ms`, `1.2 s`, `3 min 20 s`.
-pub fn duration(ns: u64) -> String {
-    let (us, ms, s) = (ns as f64 / 1e3, ns as f64 / 1e6, ns / 1_000_000_000);
-    match s {
-        0 if us < 1000.0 => format!("{us:.0} µs"),
-        0 if ms < 10.0 => format!("{ms:.1} ms"),
-        0 => format!("{ms:.0} ms"),
-        1..60 => format!("{:.1} s", ms / 1e3),
-        60..3600 => format!("{} min {} s", s / 60, s % 60),
-        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
-    }
 }
 
 /// A size in bytes: `812 B`, `4.2 MiB`.

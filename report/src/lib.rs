@@ -30,3 +30,4 @@ mod words;
 
 pub use calendar::Day;
 pub use show::gates;
+pub use words::duration;

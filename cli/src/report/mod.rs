@@ -1,6 +1,5 @@
 //! `spanwright report`: what stored traces, or those of a server, cost; where their time goes; how they end; how two of them differ.
 
-mod args;
 mod source;
 
 use std::fs;
@@ -22,13 +21,11 @@ use spanwright_report::profile::ProfileOf;
 use spanwright_report::status::StatusOf;
 use spanwright_report::{Day, gates};
 
+use crate::args::report::{Diff as Chosen, Format, How, Report, SETTINGS, Shape, Which};
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::text;
-use args::{Format, How, SETTINGS, Shape, Which};
 use source::Source;
-
-pub use args::Report;
 
 /// A gate failed.
 const GATE_FAILED: u8 = 3;
@@ -144,7 +141,7 @@ fn merge(object: &mut Value, more: Value) {
     }
 }
 
-fn diff(args: &args::Diff, store: Option<&Path>, screen: &mut Screen) -> Result<ExitCode, Failure> {
+fn diff(args: &Chosen, store: Option<&Path>, screen: &mut Screen) -> Result<ExitCode, Failure> {
     let source = Source::of(store, args.from.as_deref())?;
     let prices = source.prices()?;
     let diff = Diff::of(&source.one(&args.run_a)?, &source.one(&args.run_b)?, &prices);

@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::uri::without_secrets;
+use super::uri::shown;
 use super::variables::CONFIG;
 use super::{
     ArtifactLevel, ChunkPlace, Durability, NamedConfig, Setting, Source, StorePlace, Variable, file, level, workflow,
 };
 use crate::callsite::Capture;
-
-/// Characters of a value that a warning repeats.
-const SHOWN_CHARACTERS: usize = 100;
 
 /// Environment and files, and what has to be said about them.
 pub(super) struct Layers<'a> {
@@ -184,12 +181,6 @@ impl<'a> Layers<'a> {
             if is_invalid { self.say_invalid(complaint) } else { self.warnings.push(complaint) }
         }
     }
-}
-
-/// A name or value of somebody else's as it may be said: without secrets, on one line, not long.
-pub(super) fn shown(text: &str) -> String {
-    let kept = without_secrets(text);
-    kept.chars().take(SHOWN_CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// One line that names the variable or key, its value and what is wrong with it.

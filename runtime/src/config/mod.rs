@@ -526,7 +526,7 @@ fn nodes(from: &mut Layers<'_>, code: Vec<(String, bool)>) -> Vec<Node> {
         match layers::flag(&Found::in_node(text, &source)) {
             Ok(value) => put(name, Setting { value, source }),
             Err(wrong) => {
-                let (text, name) = (layers::shown(text), layers::shown(name));
+                let (text, name) = (uri::shown(text), uri::shown(name));
                 let complaint = format!("{source}: log_prompts = {text} of node `{name}` is ignored: {wrong}");
                 complaints.push((complaint, source));
             }
@@ -556,7 +556,7 @@ fn reserved(from: &mut Layers<'_>) -> Vec<String> {
             }
             Ok(_) => {}
             Err(wrong) => {
-                complaints.push((format!("{source}: {key} = {} is ignored: {wrong}", layers::shown(&text)), source))
+                complaints.push((format!("{source}: {key} = {} is ignored: {wrong}", uri::shown(&text)), source))
             }
         }
     }

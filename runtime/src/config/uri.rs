@@ -1,8 +1,11 @@
-//! A tracking URI without its secrets.
+//! A tracking URI, and whatever else is said of a configuration, without secrets.
 
 use std::fmt;
 
 use super::{Credentials, Destination};
+
+/// Characters of a value that a warning repeats.
+const SHOWN_CHARACTERS: usize = 100;
 
 /// A tracking URI. Neither `Display` nor `Debug` shows user or password.
 #[derive(Clone, PartialEq, Eq)]
@@ -126,4 +129,10 @@ pub(super) fn without_secrets(text: &str) -> String {
     let rest = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
     let rest = if scheme.is_empty() { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
     format!("{scheme}{rest}")
+}
+
+/// A name or value of somebody else's as it may be said: without secrets, on one line, not long.
+pub(super) fn shown(text: &str) -> String {
+    let kept = without_secrets(text);
+    kept.chars().take(SHOWN_CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::Values;
 #[cfg(feature = "yaml")]
-use super::layers::shown;
+use super::uri::shown;
 #[cfg(feature = "yaml")]
 use super::yaml::Node;
 
