@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use spanwright::cost::Told;
-use spanwright::record::Usage;
+use spanwright::record::{Usage, priced_tokens};
 use spanwright::store::{SpanBrief, TraceBrief};
 use spanwright_prices::{Cost, Price, PriceTable};
 
-use crate::tally::{Pico, by_price};
+use crate::tally::Pico;
 
 /// A model call that counts.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ impl<'p> Calls<'p> {
                 Some(cost) => Some(Cost::of_dollars(cost.input, cost.output)),
                 None => model
                     .and_then(|model| self.prices.price(provider, model))
-                    .map(|price| price.cost(&by_price(&usage))),
+                    .map(|price| price.cost(&priced_tokens(&usage))),
             };
             show(Call { place, span, model, provider, usage, cost: cost.map(|cost| cost.pico()) });
         }

@@ -3,7 +3,6 @@
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use spanwright::record::Usage;
 use spanwright::store::{TraceBrief, TraceState};
-use spanwright_prices::Tokens;
 
 /// US dollars in whole 10⁻¹² of them, so that a sum does not depend on its order.
 pub type Pico = u128;
@@ -178,11 +177,4 @@ impl Serialize for Tally {
 
 fn add(to: &mut u64, more: u64) {
     *to = to.saturating_add(more);
-}
-
-/// Tokens by what they cost.
-pub fn by_price(usage: &Usage) -> Tokens {
-    let none_if = |tokens: Option<u64>| tokens.unwrap_or(0);
-    let (read, write) = (none_if(usage.cache_read), none_if(usage.cache_write));
-    Tokens::of_whole_input(usage.input, usage.output, read, write, none_if(usage.cache_write_1h))
 }

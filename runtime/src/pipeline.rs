@@ -186,9 +186,7 @@ impl Builder {
         }
         execution::prepare();
         #[cfg(feature = "store")]
-        if config.prices.value.is_some()
-            && let Ok(prices) = config.price_table()
-        {
+        if let Some(prices) = config.own_prices() {
             execution::budget::price_with(prices);
         }
         let parts = Parts { config: Arc::new(config), diagnostics };

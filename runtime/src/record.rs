@@ -6,7 +6,7 @@ mod assessment;
 mod time;
 mod usage;
 #[cfg(feature = "store")]
-pub(crate) use usage::priced_tokens;
+pub use usage::priced_tokens;
 #[cfg(feature = "store")]
 mod view;
 

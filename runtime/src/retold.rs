@@ -55,9 +55,8 @@ impl Retelling {
             policy: if config.log_prompts.value { policy } else { policy.discreet() },
             share: Share::of(config.sampling_ratio.value),
             tape: Tape::default(),
-            // What is wrong with their file is said where the configuration is read.
             #[cfg(feature = "store")]
-            prices: config.prices.value.as_ref().and_then(|_| config.price_table().ok()),
+            prices: config.own_prices(),
         }
     }
 

@@ -21,4 +21,10 @@ impl Config {
         let own = PriceTable::from_toml(&text).map_err(|error| wrong(&error))?;
         Ok(PriceTable::builtin().overlaid(&own))
     }
+
+    /// The same, where a file of the user's own changes them; `None` where the built-in ones hold, so that those are read by who needs them
+    /// and not before. What is wrong with the file is said where the configuration is read.
+    pub(crate) fn own_prices(&self) -> Option<PriceTable> {
+        self.prices.value.as_ref().and_then(|_| self.price_table().ok())
+    }
 }

@@ -64,9 +64,9 @@ impl Usage {
     }
 }
 
-/// Tokens by what they cost.
+/// Tokens by what they cost, of a usage whose input has those of caches in it.
 #[cfg(feature = "store")]
-pub(crate) fn priced_tokens(usage: &Usage) -> spanwright_prices::Tokens {
+pub fn priced_tokens(usage: &Usage) -> spanwright_prices::Tokens {
     let count = |tokens: Option<u64>| tokens.unwrap_or(0);
     let (read, written, hour) = (count(usage.cache_read), count(usage.cache_write), count(usage.cache_write_1h));
     spanwright_prices::Tokens::of_whole_input(usage.input, usage.output, read, written, hour)

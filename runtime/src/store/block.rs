@@ -321,16 +321,33 @@ struct Reader<'b> {
     rest: &'b [u8],
 }
 
+/// What every span begins with, up to what its flags name.
+struct Head<'b> {
+    span_id: SpanId,
+    flags: u64,
+    parent_id: Option<SpanId>,
+    start_unix_ns: u64,
+    end_unix_ns: u64,
+    ending: Ending,
+    site: SiteView<'b>,
+}
+
 impl<'b> Reader<'b> {
-    fn span(mut self, trace: TraceId, sites: &mut Vec<Option<SiteView<'b>>>) -> Result<SpanView<'b>, Unreadable> {
+    #[inline]
+    fn head(&mut self, sites: &mut Vec<Option<SiteView<'b>>>) -> Result<Head<'b>, Unreadable> {
         let span_id = SpanId::from_u64(self.word()?);
         let flags = self.number()?;
-        let has = |flag| flags & flag != 0;
-        let parent_id = has(PARENT).then(|| self.word().map(SpanId::from_u64)).transpose()?;
+        let parent_id = (flags & PARENT != 0).then(|| self.word().map(SpanId::from_u64)).transpose()?;
         let start_unix_ns = self.word()?;
         let end_unix_ns = start_unix_ns.wrapping_add(self.number()?);
         let ending = *ENDINGS.get(usize::from(self.byte()?)).ok_or(Unreadable)?;
         let site = self.site(sites)?;
+        Ok(Head { span_id, flags, parent_id, start_unix_ns, end_unix_ns, ending, site })
+    }
+
+    fn span(mut self, trace: TraceId, sites: &mut Vec<Option<SiteView<'b>>>) -> Result<SpanView<'b>, Unreadable> {
+        let Head { span_id, flags, parent_id, start_unix_ns, end_unix_ns, ending, site } = self.head(sites)?;
+        let has = |flag| flags & flag != 0;
         Ok(SpanView {
             trace_id: trace,
             span_id,

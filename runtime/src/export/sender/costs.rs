@@ -29,16 +29,20 @@ const MOST_TRIES: u32 = 3;
 /// How costs are told.
 #[derive(Clone, Debug)]
 pub(in crate::export) struct Costs {
-    prices: Arc<PriceTable>,
+    /// The user's own over the built-in ones, where there are some.
+    own_prices: Option<Arc<PriceTable>>,
     /// Whether the summary becomes a file.
     writes_file: bool,
 }
 
 impl Costs {
     pub(in crate::export) fn of(config: &Config) -> Self {
-        // What is wrong with a file of prices is said where the configuration is read.
-        let prices = config.price_table().unwrap_or_else(|_| PriceTable::builtin().clone());
-        Self { prices: Arc::new(prices), writes_file: config.writes_artifact(ArtifactKind::Summary) }
+        let own_prices = config.own_prices().map(Arc::new);
+        Self { own_prices, writes_file: config.writes_artifact(ArtifactKind::Summary) }
+    }
+
+    fn prices(&self) -> &PriceTable {
+        self.own_prices.as_deref().unwrap_or_else(|| PriceTable::builtin())
     }
 }
 
@@ -50,7 +54,7 @@ impl Sender {
     }
 
     fn summary(&self, trace: TraceId) -> Option<CostSummary> {
-        CostSummary::of(&self.store.spans(trace).ok()?, &self.route.costs.prices)
+        CostSummary::of(&self.store.spans(trace).ok()?, self.route.costs.prices())
     }
 
     /// Puts the assessments into the store: they outlive this process, and are the same ones if they are made again.
@@ -61,7 +65,7 @@ impl Sender {
 
     fn assessments(&self, summary: &CostSummary) -> impl Iterator<Item = Assessment> {
         let trace = summary.trace_id;
-        let as_of = self.route.costs.prices.as_of().unwrap_or("unknown").to_owned();
+        let as_of = self.route.costs.prices().as_of().unwrap_or("unknown").to_owned();
         let unpriced = summary.unpriced_models.join(", ");
         let finished = move |assessment: Assessment| {
             let name = assessment.name.clone();

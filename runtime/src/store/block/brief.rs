@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::{
-    ATTRIBUTES, ENDINGS, ERROR, EVENTS, Form, INCOMPLETE, INPUTS, MODEL, OUTPUTS, PARENT, Reader, SiteView, Spans,
-    Unreadable, next_span,
+    ATTRIBUTES, ERROR, EVENTS, Form, Head, INCOMPLETE, INPUTS, MODEL, OUTPUTS, Reader, SiteView, Spans, Unreadable,
+    next_span,
 };
-use crate::id::SpanId;
 use crate::record::{ModelCallCost, SpanRecord, Usage};
 use crate::store::brief::{ModelBrief, SpanBrief};
 
@@ -69,14 +68,8 @@ impl<'b> Reader<'b> {
         whole_if: &[&str],
         sites: &mut Vec<Option<SiteView<'b>>>,
     ) -> Result<(SpanBrief<'b>, bool), Unreadable> {
-        let span_id = SpanId::from_u64(self.word()?);
-        let flags = self.number()?;
+        let Head { span_id, flags, parent_id, start_unix_ns, end_unix_ns, ending, site } = self.head(sites)?;
         let has = |flag| flags & flag != 0;
-        let parent_id = has(PARENT).then(|| self.word().map(SpanId::from_u64)).transpose()?;
-        let start_unix_ns = self.word()?;
-        let end_unix_ns = start_unix_ns.wrapping_add(self.number()?);
-        let ending = *ENDINGS.get(usize::from(self.byte()?)).ok_or(Unreadable)?;
-        let site = self.site(sites)?;
         let mut is_wanted = false;
         let mut model = None;
         if has(MODEL | ATTRIBUTES) {
