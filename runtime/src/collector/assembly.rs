@@ -66,13 +66,13 @@ impl Assembly {
         match entry {
             Entry::Site { number, facts } => self.take_site(number, facts),
             Entry::Begin { site, span, parent, trace, start_unix_ns } => {
-                self.open.entry(span).begin = Some(Begin { site, parent, trace, start_unix_ns });
+                self.open.entry(span, self.sweep).begin = Some(Begin { site, parent, trace, start_unix_ns });
                 if let (Some(roots), None) = (&mut self.roots, parent) {
                     roots.begin(span, start_unix_ns);
                 }
             }
             Entry::End { span, end_unix_ns, ending, incomplete } => {
-                self.open.entry(span).end = Some(End { end_unix_ns, ending, incomplete });
+                self.open.entry(span, self.sweep).end = Some(End { end_unix_ns, ending, incomplete });
                 self.ended.push(Ended { span, sweep: self.sweep, end_unix_ns });
             }
             Entry::Note { kind: NoteKind::Assessment, body, .. } => match serde_json::from_slice(body) {
@@ -87,7 +87,7 @@ impl Assembly {
                 }
                 self.bytes += size;
                 let key = String::from_utf8_lossy(key);
-                let open = self.open.entry(span);
+                let open = self.open.entry(span, self.sweep);
                 if !open.is_known() && open.is_empty() {
                     self.strangers.push((span, self.sweep));
                 }
@@ -110,7 +110,7 @@ impl Assembly {
         for mut record in open {
             // It was written as if it were abandoned then; whether it is shows now.
             record.error = record.error.filter(|error| error.kind != ABANDONED);
-            let span = self.open.entry(record.span_id);
+            let span = self.open.entry(record.span_id, self.sweep);
             span.base = Some(Box::new(record));
         }
     }
@@ -191,13 +191,23 @@ impl Assembly {
 
     /// Writes callsites and open spans as they stand, where something has been read since they were last written.
     pub(super) fn write_open(&mut self, into: &mut Batch) {
+        self.write_open_since(self.sweep, into);
+    }
+
+    /// Likewise, of the spans of which a sweep before the last one has read something: where threads record more than is kept, what the last
+    /// sweep has read is most of all, and its chunks are not freed yet.
+    pub(super) fn write_open_of_earlier_sweeps(&mut self, into: &mut Batch) {
+        self.write_open_since(self.sweep.saturating_sub(1), into);
+    }
+
+    fn write_open_since(&mut self, last_sweep: u64, into: &mut Batch) {
         for number in self.fresh_sites.drain(..) {
             if let Some(facts) = self.sites.get(&number).and_then(|site| serde_json::to_string(site).ok()) {
                 into.callsites.push((number, facts));
             }
         }
         for (id, span) in self.open.iter_mut() {
-            if span.take_unwritten() {
+            if span.first_sweep <= last_sweep && span.take_unwritten() {
                 into.open.extend(span.as_abandoned(id, &self.sites));
             }
         }

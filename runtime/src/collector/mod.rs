@@ -121,7 +121,7 @@ impl Collector {
         self.sweep();
         self.append_ended()?;
         if self.drain.has_settled() {
-            self.assembly.write_open(&mut self.backlog);
+            self.assembly.write_open_of_earlier_sweeps(&mut self.backlog);
         }
         self.assembly.write_running(&mut self.backlog);
         self.append()?;

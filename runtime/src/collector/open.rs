@@ -21,22 +21,24 @@ pub(super) struct OpenSpans {
 }
 
 impl OpenSpans {
-    /// The span, begun as one of which nothing is known if it is not there.
-    pub(super) fn entry(&mut self, id: SpanId) -> &mut OpenSpan {
+    /// The span, begun as one of which nothing is known if it is not there: something of it has been read by this sweep.
+    pub(super) fn entry(&mut self, id: SpanId, sweep: u64) -> &mut OpenSpan {
         let place = match self.last {
             Some((last, place)) if last == id => place,
-            _ => self.place(id),
+            _ => self.place(id, sweep),
         };
         self.last = Some((id, place));
         &mut self.spans[place]
     }
 
-    fn place(&mut self, id: SpanId) -> usize {
+    fn place(&mut self, id: SpanId, sweep: u64) -> usize {
         *self.places.entry(id).or_insert_with(|| {
-            self.free.pop().unwrap_or_else(|| {
+            let place = self.free.pop().unwrap_or_else(|| {
                 self.spans.push(OpenSpan::default());
                 self.spans.len() - 1
-            })
+            });
+            self.spans[place].first_sweep = sweep;
+            place
         })
     }
 

@@ -44,6 +44,8 @@ pub(super) struct OpenSpan {
     pub(super) end: Option<End>,
     /// The span as a dead process had written it, before the entries in `notes`.
     pub(super) base: Option<Box<SpanRecord>>,
+    /// The sweep that read the first of its entries.
+    pub(super) first_sweep: u64,
     notes: Notes,
     /// How many of its notes hold for its whole trace, if it is the root.
     trace_notes: usize,

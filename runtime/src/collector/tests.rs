@@ -280,6 +280,23 @@ fn an_open_span_is_written_once_its_begin_is_known() {
 }
 
 #[test]
+fn what_the_last_sweep_alone_has_read_is_not_written_before_its_chunk_may_be_freed() {
+    let (mut assembly, mut batch) = (Assembly::default(), Batch::default());
+    assembly.start_sweep();
+    assembly.take(begin(1, 3));
+    assembly.write_open_of_earlier_sweeps(&mut batch);
+    assert_eq!(batch.open, []);
+    assembly.start_sweep();
+    assembly.take(begin(1, 4));
+    assembly.take(event(3, &[]));
+    assembly.write_open_of_earlier_sweeps(&mut batch);
+    assert_eq!(batch.open.iter().map(|span| span.span_id.to_u64()).collect::<Vec<_>>(), [3]);
+    assert_eq!(batch.open[0].events.len(), 1);
+    assembly.write_open(&mut batch);
+    assert_eq!(batch.open.len(), 2, "at the end all of them are");
+}
+
+#[test]
 fn what_stands_in_the_store_and_in_a_chunk_is_recovered_once() {
     let (mut assembly, mut batch) = (Assembly::default(), Batch::default());
     assembly.take(begin(1, 3));
