@@ -10,6 +10,7 @@ mod caller;
 mod callgrind;
 mod cases;
 mod programs;
+mod relay;
 mod server;
 mod stalled;
 mod threads;
