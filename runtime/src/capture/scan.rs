@@ -136,10 +136,16 @@ fn password(bytes: &[u8], place: usize, cut: bool) -> Option<(usize, usize)> {
     };
     let found = match authority[..user_ends].iter().position(|&byte| byte == b':') {
         Some(colon) => (start + colon + 1, start + user_ends),
-        None if user_ends >= LONG_USER => (start, start + user_ends),
+        None if unmarked(&authority[..user_ends]) >= LONG_USER => (start, start + user_ends),
         None => return None,
     };
     (found.0 < found.1).then_some(found)
+}
+
+/// Bytes that are no mark of a credential: one that has been replaced makes no user longer.
+fn unmarked(user: &[u8]) -> usize {
+    let marks = user.windows(SHOWN.len()).filter(|window| *window == SHOWN.as_bytes()).count();
+    user.len() - marks * SHOWN.len()
 }
 
 fn ends_authority(byte: u8) -> bool {
