@@ -42,18 +42,20 @@ pub(super) fn json(text: String) -> Json {
 pub(super) fn render_into(out: &mut String, cursor: &mut Cursor<'_>, limit: usize) {
     let limit = limit.max(SMALLEST);
     let start = out.len();
+    // A damaged tape may set any limit.
+    let end = start.saturating_add(limit);
     // A tape and its text are about as long.
     out.reserve(limit.min(cursor.len() + cursor.len() / 4));
-    if quick::value(out, cursor, start + limit) {
+    if quick::value(out, cursor, end) {
         return;
     }
-    let mut whole = Renderer { out, cursor: *cursor, end: start + limit, open: 0, mark: 0 };
+    let mut whole = Renderer { out, cursor: *cursor, end, open: 0, mark: 0 };
     if whole.value().is_ok() {
         *cursor = whole.cursor;
         return;
     }
     out.truncate(start);
-    let mut cut = Renderer { out, cursor: *cursor, end: start + limit, open: 0, mark: MARK };
+    let mut cut = Renderer { out, cursor: *cursor, end, open: 0, mark: MARK };
     if matches!(cut.value(), Err(Full::Before)) {
         out.truncate(start);
         out.push_str("\"…\"");
@@ -63,7 +65,7 @@ pub(super) fn render_into(out: &mut String, cursor: &mut Cursor<'_>, limit: usiz
 
 /// Appends `text` as a JSON string of at most `limit` bytes.
 pub(super) fn render_text(out: &mut String, text: &str, limit: usize) {
-    let end = out.len() + limit.max(SMALLEST);
+    let end = out.len().saturating_add(limit.max(SMALLEST));
     // Whether it was cut is seen in the text.
     let _ = Renderer { out, cursor: Cursor::new(&[]), end, open: 0, mark: MARK }.string(text, false);
 }
@@ -414,28 +416,31 @@ fn escape(out: &mut String, text: &str, end: usize) -> bool {
 
 /// Whether a byte of `bytes` may need an escape, eight at a time; never wrong where it says no.
 fn has_escapes(bytes: &[u8]) -> bool {
-    const EACH: u64 = u64::MAX / 0xff;
-    fn found(word: [u8; 8]) -> bool {
-        let word = u64::from_le_bytes(word);
-        let control = word.wrapping_sub(EACH * 0x20);
-        let quote = (word ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
-        let backslash = (word ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
-        (control | quote | backslash) & !word & (EACH * 0x80) != 0
-    }
     let Some(&last) = bytes.last_chunk() else {
         let mut padded = [b' '; 8];
         padded[..bytes.len()].copy_from_slice(bytes);
-        return found(padded);
+        return word_has_escapes(u64::from_le_bytes(padded));
     };
     let mut rest = bytes;
     while let Some((&word, after)) = rest.split_first_chunk() {
-        if found(word) {
+        if word_has_escapes(u64::from_le_bytes(word)) {
             return true;
         }
         rest = after;
     }
-    found(last)
+    word_has_escapes(u64::from_le_bytes(last))
 }
+
+/// Likewise of eight bytes.
+fn word_has_escapes(word: u64) -> bool {
+    let control = word.wrapping_sub(EACH * 0x20);
+    let quote = (word ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
+    let backslash = (word ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
+    (control | quote | backslash) & !word & (EACH * 0x80) != 0
+}
+
+/// 1 in each byte of a word.
+const EACH: u64 = u64::MAX / 0xff;
 
 fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')

@@ -5,10 +5,12 @@
 
 use super::super::read::Cursor;
 use super::super::tag;
-use super::{MOST_DIGITS, digits_of, escape, finite_digits, has_escapes};
+use super::{EACH, MOST_DIGITS, digits_of, escape, finite_digits, has_escapes, word_has_escapes};
 
 /// Deeper nesting is left to the other renderer.
 const DEEPEST: u32 = 32;
+/// Bytes of a short text.
+const SHORT: usize = 16;
 
 /// Appends the value at `cursor`, and leaves the cursor behind it; false, with nothing changed, if it is not for us or would outgrow `end`.
 pub(super) fn value(out: &mut String, cursor: &mut Cursor<'_>, end: usize) -> bool {
@@ -55,12 +57,12 @@ impl<'b> Writer<'b> {
                     if next != tag::KEY {
                         return None;
                     }
-                    self.quoted(b":")?;
+                    self.quoted(true)?;
                     next = self.byte()?;
                 }
             }
             match next {
-                tag::STRING => self.quoted(b"")?,
+                tag::STRING => self.quoted(false)?,
                 tag::SMALL.. => self.small(next - tag::SMALL),
                 tag::UNSIGNED => {
                     let value = self.number()?;
@@ -106,8 +108,38 @@ impl<'b> Writer<'b> {
         None
     }
 
-    /// A text in quotes, and what stands behind it.
-    fn quoted(&mut self, behind: &[u8]) -> Option<()> {
+    /// A text in quotes, and a colon behind it if it is a key.
+    #[inline]
+    fn quoted(&mut self, is_key: bool) -> Option<()> {
+        if self.short(is_key) { Some(()) } else { self.long(is_key) }
+    }
+
+    /// A text of at most sixteen bytes with nothing to escape, if the tape goes on for so long: sixteen are written, of which those behind the
+    /// text are taken back. A copy of as many as there are takes three times as long.
+    #[inline]
+    fn short(&mut self, is_key: bool) -> bool {
+        let Some((&len, rest)) = self.rest.split_first() else { return false };
+        let Some(bytes) = rest.first_chunk::<SHORT>().filter(|_| usize::from(len) <= SHORT) else { return false };
+        let len = usize::from(len);
+        let (low, high) = bytes.split_at(SHORT / 2);
+        let word = |half: &[u8]| u64::from_le_bytes(half.try_into().unwrap_or_default());
+        if word_has_escapes(first_of(word(low), len)) || word_has_escapes(first_of(word(high), len.saturating_sub(8))) {
+            return false;
+        }
+        let at = self.text.len();
+        let mut piece = [b'"'; SHORT + 3];
+        piece[1..=SHORT].copy_from_slice(bytes);
+        self.text.extend_from_slice(&piece);
+        if let Some([quote, colon]) = self.text.get_mut(at + 1 + len..).and_then(<[u8]>::first_chunk_mut) {
+            (*quote, *colon) = (b'"', b':');
+        }
+        self.text.truncate(at + len + 2 + usize::from(is_key));
+        self.rest = &rest[len..];
+        true
+    }
+
+    #[inline(never)]
+    fn long(&mut self, is_key: bool) -> Option<()> {
         let len = usize::try_from(self.number()?).ok()?;
         let (text, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
@@ -120,8 +152,7 @@ impl<'b> Writer<'b> {
         } else {
             self.text.extend_from_slice(text);
         }
-        self.text.push(b'"');
-        self.text.extend_from_slice(behind);
+        self.text.extend_from_slice(if is_key { b"\":" } else { b"\"" });
         Some(())
     }
 
@@ -147,6 +178,12 @@ impl<'b> Writer<'b> {
     }
 }
 
+/// The first bytes of a word, and letters in place of the others.
+fn first_of(word: u64, bytes: usize) -> u64 {
+    let kept = if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX };
+    word & kept | (EACH * u64::from(b'a')) & !kept
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -165,7 +202,8 @@ mod tests {
     /// Bytes that are mostly tokens in their places, and some that are not.
     fn tape() -> impl Strategy<Value = Vec<u8>> {
         let text = |tag: u8| {
-            "[a-z\u{e9}\"\\\\\n]{0,12}".prop_map(move |text| [&[tag, text.len() as u8], text.as_bytes()].concat())
+            "[a-z\u{e9}\"\\\\\n]{0,12}|[a-z\u{e9}]{0,24}"
+                .prop_map(move |text| [&[tag, text.len() as u8], text.as_bytes()].concat())
         };
         let leaf = prop_oneof![
             text(0x08),
