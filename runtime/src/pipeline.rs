@@ -258,9 +258,14 @@ impl Parts {
         self,
         recorder: &'static Recorder,
         collector: Collector,
-        beside: impl FnMut(Occasion) + Send + 'static,
+        mut beside: impl FnMut(Occasion) + Send + 'static,
     ) -> Result<Running, Error> {
         let diagnostics = self.diagnostics;
+        let beside = move |occasion| {
+            #[cfg(feature = "store")]
+            execution::budget::read_ahead();
+            beside(occasion);
+        };
         let collector = collector::Handle::spawn(collector, diagnostics.clone(), beside).map_err(|error| {
             recorder.stop();
             Error::because(Kind::Store, "start tracing: cannot start the collector's thread", error)

@@ -31,6 +31,14 @@ pub(crate) fn price_with(prices: spanwright_prices::PriceTable) {
     let _ = PRICES.set(prices);
 }
 
+/// Reads the prices that come with the library if they are going to be asked for: it takes milliseconds, which are not the caller's.
+#[cfg(feature = "store")]
+pub(crate) fn read_ahead() {
+    if in_use() && PRICES.get().is_none() {
+        spanwright_prices::PriceTable::builtin();
+    }
+}
+
 /// The budget of one execution. Dollars are whole 10⁻¹² of them; a limit of 0 is none.
 #[derive(Debug, Default)]
 pub(crate) struct State {
