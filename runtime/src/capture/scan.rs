@@ -5,7 +5,7 @@
 
 const SHOWN: &str = "[redacted]";
 
-/// No credential, with what announces it, is shorter.
+/// What is shorter and whole is no credential: one letter behind `://:` at most.
 pub(super) const SHORTEST: usize = 8;
 
 /// Places looked at together; each looks two bytes further.
@@ -97,6 +97,9 @@ fn compare(found: &mut [u8; PLACES], first: &[u8; PLACES], third: &[u8; PLACES])
 #[cold]
 pub(super) fn clean(text: &str, cut: bool) -> Option<String> {
     let bytes = text.as_bytes();
+    if bytes.len() < SHORTEST && !cut {
+        return None;
+    }
     let mut cleaned = String::new();
     let mut done = 0;
     let mut place = 0;
