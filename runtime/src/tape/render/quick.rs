@@ -115,7 +115,7 @@ impl<'b> Writer<'b> {
     }
 
     /// A text of at most sixteen bytes with nothing to escape, if the tape goes on for so long: sixteen are written, of which those behind the
-    /// text are taken back. A copy of as many as there are takes three times as long.
+    /// text are taken back: a copy of as many as there are is a call.
     #[inline]
     fn short(&mut self, is_key: bool) -> bool {
         let Some((&len, rest)) = self.rest.split_first() else { return false };
