@@ -59,7 +59,7 @@ fn register() {
         fn pthread_atfork(before: Call, parent: Call, child: Call) -> std::ffi::c_int;
     }
     // SAFETY: the declaration is that of POSIX. The functions live as long as the program, do not unwind, and take no lock and no memory:
-    // the one for the child stores to atomics and plain thread-locals and closes files.
+    // the one for the child stores to atomics and plain thread-locals, looks at files and closes them.
     let refused = unsafe { pthread_atfork(Some(before), Some(in_parent), Some(child)) };
     debug_assert_eq!(refused, 0, "the system is out of memory");
 }
@@ -128,38 +128,87 @@ mod own {
     use std::io;
     use std::mem::ManuallyDrop;
     use std::ops::Deref;
-    use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-    use std::sync::atomic::{AtomicI32, Ordering};
+    use std::os::fd::{AsRawFd as _, FromRawFd as _};
+    use std::os::unix::fs::MetadataExt as _;
+    use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
     use std::thread;
     use std::time::Duration;
 
     use super::{BEGUN, DONE, Once, generation};
 
     const NONE: i32 = -1;
+    /// Somebody is about to enter a file.
+    const TAKEN: i32 = -2;
 
-    /// The descriptor of an open file, or [`NONE`]. Never freed, used again.
+    /// An open file: its descriptor, or [`NONE`], and which file that is. Never freed, used again.
+    ///
+    /// A fork copies the descriptors first and the memory after that, while other threads go on: what an entry says may be younger than the
+    /// descriptors of the child, in which the number is nothing, or a file of the program. So the child looks at the file before it closes it.
+    /// Within one page, as the alignment has it, it is copied as of one moment.
     #[derive(Debug)]
+    #[repr(align(64))]
     struct Entry {
         file: AtomicI32,
+        device: AtomicU64,
+        inode: AtomicU64,
         next: Once<Entry>,
     }
 
-    static FIRST: Entry = Entry { file: AtomicI32::new(NONE), next: Once::empty() };
+    static FIRST: Entry = Entry::empty();
+
+    impl Entry {
+        const fn empty() -> Self {
+            let (device, inode) = (AtomicU64::new(0), AtomicU64::new(0));
+            Self { file: AtomicI32::new(NONE), device, inode, next: Once::empty() }
+        }
+
+        /// Notes an open file, if no other is noted.
+        fn take(&self, file: &File) -> bool {
+            if self.file.compare_exchange(NONE, TAKEN, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+                return false;
+            }
+            let identity = file.metadata().map(|file| (file.dev(), file.ino()));
+            // Which no file has: it is not closed by a child then, which is as if it had been made a moment earlier.
+            let (device, inode) = identity.unwrap_or((u64::MAX, u64::MAX));
+            self.device.store(device, Ordering::SeqCst);
+            self.inode.store(inode, Ordering::SeqCst);
+            self.file.store(file.as_raw_fd(), Ordering::SeqCst);
+            true
+        }
+
+        /// Closes this process's copy of the file, if it has one.
+        #[expect(unsafe_code)]
+        fn close(&self) {
+            let file = self.file.swap(NONE, Ordering::SeqCst);
+            if file < 0 {
+                return;
+            }
+            // SAFETY: nothing but a look is taken at what may be nothing, or another's.
+            let file = ManuallyDrop::new(unsafe { File::from_raw_fd(file) });
+            let noted = (self.device.load(Ordering::SeqCst), self.inode.load(Ordering::SeqCst));
+            if file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == noted) {
+                // Open, and of a file that none but an `OwnFile` opens. This is the child's copy of it, which nobody else closes: an
+                // `OwnFile` of another generation does nothing.
+                drop(ManuallyDrop::into_inner(file));
+            }
+        }
+    }
 
     fn entries() -> impl Iterator<Item = &'static Entry> {
         std::iter::successors(Some(&FIRST), |entry| entry.next.get())
     }
 
     /// Notes an open file, and where.
-    fn enter(file: i32) -> &'static Entry {
+    fn enter(file: &File) -> &'static Entry {
         let mut last = &FIRST;
         for entry in entries() {
-            if entry.file.compare_exchange(NONE, file, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+            if entry.take(file) {
                 return entry;
             }
             last = entry;
         }
-        let entry: &'static Entry = Box::leak(Box::new(Entry { file: AtomicI32::new(file), next: Once::empty() }));
+        let entry: &'static Entry = Box::leak(Box::new(Entry::empty()));
+        entry.take(file);
         while !last.next.put(entry) {
             last = entries().last().unwrap_or(last);
         }
@@ -167,16 +216,8 @@ mod own {
     }
 
     /// Closes what belongs to the parent.
-    #[expect(unsafe_code)]
     pub(super) fn close_all() {
-        for entry in entries() {
-            let file = entry.file.swap(NONE, Ordering::SeqCst);
-            if file != NONE {
-                // SAFETY: an entry holds the descriptor of a file that is open: it is made after the opening and emptied before the
-                // closing. This is the child's copy of it, which nobody else closes: an `OwnFile` of another generation does nothing.
-                drop(unsafe { OwnedFd::from_raw_fd(file) });
-            }
-        }
+        entries().for_each(Entry::close);
     }
 
     /// An open file that no child inherits. A lock on it is this process's alone and ends with it, whoever else is alive.
@@ -206,7 +247,7 @@ mod own {
         }
 
         fn entered(file: File) -> Self {
-            let entry = enter(file.as_raw_fd());
+            let entry = enter(&file);
             Self { file: ManuallyDrop::new(file), entry, generation: generation() }
         }
     }
@@ -231,6 +272,27 @@ mod own {
             self.entry.file.store(NONE, Ordering::SeqCst);
             // SAFETY: this is the end of `self`, and the only place that drops it.
             unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_number_that_has_become_another_file_is_left_alone() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = |name| File::create(folder.path().join(name)).expect("a file");
+            let (own, other) = (file("own"), file("other"));
+            let entry = Entry::empty();
+            assert!(entry.take(&own) && !entry.take(&other));
+            // As in a child whose descriptors are older than its memory.
+            entry.file.store(other.as_raw_fd(), Ordering::SeqCst);
+            entry.close();
+            assert!(other.metadata().is_ok(), "it is still open");
+            assert!(entry.take(&other), "and the place is free");
+            entry.file.store(i32::MAX, Ordering::SeqCst);
+            entry.close();
         }
     }
 }
