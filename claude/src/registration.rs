@@ -59,7 +59,7 @@ impl Registered {
         let mut settings = Node::parse(text)?;
         let mut found = Self::default();
         visit_events(&mut settings, |event, groups| {
-            each_hook(groups, &mut |hook| {
+            each_hook(groups, |hook| {
                 let Some(command) = command(hook) else { return true };
                 match whose(&command) {
                     Whose::Foreign => {}
@@ -71,7 +71,7 @@ impl Registered {
                     }
                 }
                 true
-            });
+            })
         })?;
         Ok(found)
     }
@@ -88,13 +88,8 @@ pub fn register(text: &str, hooks: &[Hook], env: &[(&str, Option<String>)]) -> R
     set_env(&mut settings, env)?;
     for hook in hooks {
         let groups = settings.object("hooks")?.list(hook.event)?;
-        for group in groups.iter_mut() {
-            if group.open_object() && group.has("hooks") {
-                group.list("hooks")?;
-            }
-        }
         let mut is_there = false;
-        each_hook(groups, &mut |known| {
+        each_hook(groups, |known| {
             if command(known).is_none_or(|command| whose(&command) == Whose::Foreign) {
                 return true;
             }
@@ -105,7 +100,7 @@ pub fn register(text: &str, hooks: &[Hook], env: &[(&str, Option<String>)]) -> R
                 *known = entry_of(hook);
             }
             true
-        });
+        })?;
         if !is_there {
             groups.push(Node::Object(vec![("hooks".into(), Node::List(vec![entry_of(hook)]))]));
         }
@@ -123,7 +118,7 @@ pub fn unregister(text: &str, env: &[&str]) -> Result<String, String> {
     let mut settings = Node::parse(text)?;
     let before = settings.clone();
     visit_events(&mut settings, |_, groups| {
-        each_hook(groups, &mut |hook| command(hook).is_none_or(|command| whose(&command) == Whose::Foreign));
+        each_hook(groups, |hook| command(hook).is_none_or(|command| whose(&command) == Whose::Foreign))
     })?;
     let none: Vec<(&str, Option<String>)> = env.iter().map(|name| (*name, None)).collect();
     set_env(&mut settings, &none)?;
@@ -191,9 +186,12 @@ fn set_env(settings: &mut Node, env: &[(&str, Option<String>)]) -> Result<(), St
     Ok(())
 }
 
-/// Visits the groups of every event; an event, and the section, that is emptied by it goes. What is no list of groups holds no hook and stays as it
-/// stands.
-fn visit_events(settings: &mut Node, mut visit: impl FnMut(&str, &mut Vec<Node>)) -> Result<(), String> {
+/// Visits the groups of every event; an event, and the section, that is emptied by it goes. What is no list of groups, or no group, holds no hook
+/// and stays as it stands.
+fn visit_events(
+    settings: &mut Node,
+    mut visit: impl FnMut(&str, &mut Vec<Node>) -> Result<(), String>,
+) -> Result<(), String> {
     if !settings.has("hooks") {
         return Ok(());
     }
@@ -202,7 +200,7 @@ fn visit_events(settings: &mut Node, mut visit: impl FnMut(&str, &mut Vec<Node>)
     for name in &names {
         let Ok(groups) = section.list(name) else { continue };
         let count = groups.len();
-        visit(name, groups);
+        let _ = visit(name, groups);
         if groups.is_empty() && count > 0 {
             section.remove(name);
         }
@@ -213,17 +211,27 @@ fn visit_events(settings: &mut Node, mut visit: impl FnMut(&str, &mut Vec<Node>)
     Ok(())
 }
 
-/// Visits each hook of the groups and keeps those for which `keep` says so; a group that is emptied by it goes, one of another shape stays.
-fn each_hook(groups: &mut Vec<Node>, keep: &mut impl FnMut(&mut Node) -> bool) {
+/// Visits each hook of the groups and keeps those for which `keep` says so; a group that is emptied by it goes. An error if one of them is no group;
+/// the others are visited all the same.
+fn each_hook(groups: &mut Vec<Node>, mut keep: impl FnMut(&mut Node) -> bool) -> Result<(), String> {
+    let mut problem = None;
     groups.retain_mut(|group| {
         if !group.open_object() || !group.has("hooks") {
             return true;
         }
-        let Ok(hooks) = group.list("hooks") else { return true };
-        let count = hooks.len();
-        hooks.retain_mut(&mut *keep);
-        count == 0 || !hooks.is_empty()
+        match group.list("hooks") {
+            Ok(hooks) => {
+                let count = hooks.len();
+                hooks.retain_mut(&mut keep);
+                count == 0 || !hooks.is_empty()
+            }
+            Err(error) => {
+                problem = Some(error);
+                true
+            }
+        }
     });
+    problem.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
