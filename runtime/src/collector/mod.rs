@@ -16,6 +16,8 @@
 //! | bytes of open spans | at most 256 MiB; beyond it notes are left out, newest first, and counted |
 
 mod assembly;
+#[cfg(all(test, not(loom)))]
+mod assembly_tests;
 mod fleeting;
 #[cfg(all(any(test, fuzzing), feature = "mlflow", not(loom)))]
 pub(crate) mod fuzzing;
