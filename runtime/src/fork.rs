@@ -167,9 +167,8 @@ mod own {
             if self.file.compare_exchange(NONE, TAKEN, Ordering::SeqCst, Ordering::Relaxed).is_err() {
                 return false;
             }
-            let identity = file.metadata().map(|file| (file.dev(), file.ino()));
             // Which no file has: it is not closed by a child then, which is as if it had been made a moment earlier.
-            let (device, inode) = identity.unwrap_or((u64::MAX, u64::MAX));
+            let (device, inode) = identity(file).unwrap_or((u64::MAX, u64::MAX));
             self.device.store(device, Ordering::SeqCst);
             self.inode.store(inode, Ordering::SeqCst);
             self.file.store(file.as_raw_fd(), Ordering::SeqCst);
@@ -186,12 +185,16 @@ mod own {
             // SAFETY: nothing but a look is taken at what may be nothing, or another's.
             let file = ManuallyDrop::new(unsafe { File::from_raw_fd(file) });
             let noted = (self.device.load(Ordering::SeqCst), self.inode.load(Ordering::SeqCst));
-            if file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == noted) {
+            if identity(&file) == Some(noted) {
                 // Open, and of a file that none but an `OwnFile` opens. This is the child's copy of it, which nobody else closes: an
                 // `OwnFile` of another generation does nothing.
                 drop(ManuallyDrop::into_inner(file));
             }
         }
+    }
+
+    fn identity(file: &File) -> Option<(u64, u64)> {
+        file.metadata().ok().map(|file| (file.dev(), file.ino()))
     }
 
     fn entries() -> impl Iterator<Item = &'static Entry> {
